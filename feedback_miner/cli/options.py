@@ -1,0 +1,17 @@
+"""Options that several commands share, each spelled once. Imports nothing of ours."""
+
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["AsJson", "Encoder", "Language", "Quiet", "ScoreKindName"]
+
+ScoreKindName = Literal["nps", "csat", "ces", "stars"]
+"""The values of ``domain.ScoreKind``, spelled out: importing that would load numpy for a ``--help``."""
+
+Language = Annotated[Literal["en", "zh"], typer.Option(help="Language of theme and cause names.")]
+Encoder = Annotated[
+    str, typer.Option(metavar="NAME_OR_FOLDER", help="e5-small (built in), tiny (for tests), or a sentence-transformers name or folder.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]

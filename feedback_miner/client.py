@@ -1,0 +1,174 @@
+"""A client of the service, for Python: upload, wait, read themes, classify.
+
+with Client("http://127.0.0.1:8080", key) as client:
+    project = client.create_project("Checkout survey")
+    client.wait(client.upload(project, "wave-1.csv"))
+    client.themes(project)
+    client.classify(["the parcel came two weeks late"], project=project)
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+from urllib.parse import quote
+
+import httpx
+
+from feedback_miner.errors import FeedbackMinerError, InputError
+from feedback_miner.progress import Progress, report_to_nobody
+
+__all__ = ["Client", "JobFailedError", "ServiceError"]
+
+_ENDED = frozenset({"succeeded", "failed", "cancelled"})
+_TRIES = 5
+_LONGEST_WAIT = 60
+
+
+class ServiceError(FeedbackMinerError):
+    """The service refused. ``status`` is its HTTP status, the message its problem's detail."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"{detail} (status {status})")
+        self.status = status
+
+
+class JobFailedError(FeedbackMinerError):
+    """A job failed or was cancelled; the message is its reason."""
+
+
+class Client:
+    """Talks to one service with one key. Waits and tries again where the service says it is busy; use as a context manager."""
+
+    def __init__(self, url: str, key: str, *, timeout: float = 60.0, transport: httpx.BaseTransport | None = None) -> None:
+        self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=timeout, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def create_project(self, name: str, **options: Any) -> str:
+        """Create a project; return its id. ``options``: ``encoder``, ``taxonomy``."""
+        return cast(str, self.request("POST", "/v1/projects", json={"name": name, **options})["id"])
+
+    def upload(self, project: str, source: str | Path | Sequence[Mapping[str, Any]], **mapping: Any) -> str | None:
+        """Upload a file, or items as mappings (``text``, ``score``, …); return the job's id, ``None`` where nothing is left to do.
+
+        ``mapping`` says what is known of the columns: ``texts=["comment"]``, ``score="nps"``, …
+        """
+        path = f"/v1/projects/{project}/batches"
+        if isinstance(source, str | Path):
+            with Path(source).open("rb") as file:
+                answer = self.request("POST", path, files={"file": (Path(source).name, file)}, data={"mapping": json.dumps(mapping)})
+        else:
+            answer = self.request("POST", path, json={"items": [dict(item) for item in source], **mapping})
+        return cast("str | None", answer["job"])
+
+    def wait(self, job: str | None, *, progress: Progress = report_to_nobody, every: float = 1.0, timeout: float = 3_600.0) -> None:
+        """Wait for a job to succeed. Raises JobFailedError with its reason where it does not, TimeoutError where it takes too long."""
+        deadline = time.monotonic() + timeout
+        while job is not None:
+            state = self.job(job)
+            progress(state["stage"], state["done"], state["total"])
+            if state["state"] == "succeeded":
+                return
+            if state["state"] in _ENDED:
+                raise JobFailedError(f"job {job} {state['state']}: {state['reason'] or 'no reason given'}")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"job {job} is still at {state['stage']} after {timeout:.0f} seconds")
+            time.sleep(every)
+
+    def job(self, job: str) -> dict[str, Any]:
+        """Return where a job is."""
+        return self.request("GET", f"/v1/jobs/{job}")
+
+    def themes(self, project: str) -> Any:
+        """Return a project's themes as a polars DataFrame, most people first."""
+        import polars
+
+        found = self.request("GET", f"/v1/projects/{project}/themes")["items"]
+        return polars.DataFrame(
+            [
+                {
+                    "id": theme["id"],
+                    "parent": theme["parent"],
+                    **{f"name_{language}": theme["names"].get(language) for language in ("en", "zh")},
+                    "people": theme["people"],
+                    "opinions": theme["opinions"],
+                    "share": theme["share"],
+                    **{polarity: theme["polarity"].get(polarity, 0) for polarity in ("negative", "neutral", "positive")},
+                }
+                for theme in found
+            ],
+            infer_schema_length=None,
+        )
+
+    def opinions(self, project: str, theme: str, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield a theme's opinions, page after page. ``filters``: ``sentiment``, ``words``."""
+        cursor: str | None = "0"
+        while cursor is not None:
+            page = self.request(
+                "GET", f"/v1/projects/{project}/themes/{theme}/opinions", params={"cursor": cursor, "limit": 500, **filters}
+            )
+            yield from page["items"]
+            cursor = page["next"]
+
+    def report(self, project: str, kind: str = "html", *, language: str = "en") -> bytes:
+        """Return a project's report: ``html``, ``json`` or ``csv``."""
+        return self._send("GET", f"/v1/projects/{project}/report.{kind}", params={"language": language}).content
+
+    def edit(self, project: str, kind: str, **values: Any) -> dict[str, Any]:
+        """Make an edit; return its entry in the log."""
+        return self.request("POST", f"/v1/projects/{project}/edits", json={"kind": kind, "values": values})
+
+    def undo(self, project: str, number: int) -> dict[str, Any]:
+        """Take an edit back."""
+        return self.request("POST", f"/v1/projects/{project}/edits/{number}/undo")
+
+    def classify(self, texts: Sequence[str], *, project: str | None = None, language: str = "en") -> list[dict[str, Any]]:
+        """Classify texts; with a project, by its themes."""
+        body = {"texts": list(texts), "project": project, "language": language}
+        return cast("list[dict[str, Any]]", self.request("POST", "/v1/classify", json=body)["results"])
+
+    def delete_customer(self, project: str, customer: str) -> dict[str, Any]:
+        """Delete everything a customer said. Raises InputError for a key that an address cannot hold: it might come to name the project."""
+        if {"", ".", ".."} & set(customer.split("/")):
+            raise InputError("a customer key without empty parts and dot parts is needed")
+        return self.request("DELETE", f"/v1/projects/{project}/customers/{quote(customer, safe='')}")
+
+    def request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Send any request; return its JSON object (empty where there is none)."""
+        response = self._send(method, path, **options)
+        return cast("dict[str, Any]", response.json()) if response.content else {}
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        once = {"Idempotency-Key": secrets.token_hex(16)} if method == "POST" else {}  # the same for every try
+        for attempt in range(_TRIES):
+            for _, file in options.get("files", {}).values():
+                file.seek(0)
+            response = self._http.request(method, path, headers=once, **options)
+            if response.status_code not in {429, 503} or attempt + 1 == _TRIES:
+                break
+            time.sleep(_seconds_to_wait(response))
+        if response.is_error:
+            try:
+                detail = str(response.json()["detail"])
+            except (ValueError, KeyError, TypeError):
+                detail = response.reason_phrase
+            raise ServiceError(response.status_code, detail)
+        return response
+
+
+def _seconds_to_wait(response: httpx.Response) -> int:
+    """Return what the service asks for; whoever stands in between may say it as a date, or not at all."""
+    asked = response.headers.get("Retry-After", "")
+    return min(_LONGEST_WAIT, int(asked)) if asked.isdecimal() else 1

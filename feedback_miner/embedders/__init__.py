@@ -1,0 +1,31 @@
+"""Embedders: texts in, unit vectors out.
+
+    e5-small       multilingual-e5-small, embedded: no download, no GPU (the default)
+    tiny           hashed characters and words: instant, for tests
+    anything else  a sentence-transformers model by name or folder ([models] extra)
+
+Light to import: onnxruntime and torch are imported when an embedder is loaded, not here.
+"""
+
+from feedback_miner.embedders.protocol import Embedder, Progress
+
+__all__ = ["Embedder", "Progress", "load_embedder"]
+
+
+def load_embedder(name: str) -> Embedder:
+    """Load the embedder called ``name``; the same name gives equal vectors in every process of one machine.
+
+    Raises WeightsError where the weights are missing or corrupt, MissingExtraError where sentence-transformers is needed but not
+    installed. Never falls back to another model.
+    """
+    if name == "e5-small":
+        from feedback_miner.embedders.e5 import E5Embedder
+
+        return E5Embedder()
+    if name == "tiny":
+        from feedback_miner.embedders.tiny import TinyEmbedder
+
+        return TinyEmbedder()
+    from feedback_miner.embedders.sentence_transformers import SentenceTransformersEmbedder
+
+    return SentenceTransformersEmbedder(name)

@@ -1,0 +1,69 @@
+"""What every step works with: the database, the spool folder, the models, and the key that makes pseudonyms."""
+
+import os
+import secrets
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from feedback_miner.classify import load_heads_for
+from feedback_miner.embedders import Embedder, load_embedder
+from feedback_miner.stages.sentiment import Heads
+from feedback_miner.store import Database
+
+__all__ = ["Models", "Workshop"]
+
+_KEY_FILE = "pseudonym.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """An encoder with the heads that go with it."""
+
+    embedder: Embedder
+    heads: Heads
+    heads_embedder: Embedder
+
+
+@dataclass(slots=True)
+class Workshop:
+    """One of each for a process; safe to share between its threads."""
+
+    database: Database
+    folder: Path
+    """The data folder: spool files, and the pseudonym key. Workers on several machines share it."""
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set where the process is to end: steps at hand stop at their next report."""
+    _models: dict[str, Models] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def models(self, encoder: str) -> Models:
+        """Return an encoder's models, loaded once for the process."""
+        with self._lock:
+            if encoder not in self._models:
+                embedder = load_embedder(encoder)
+                self._models[encoder] = Models(embedder, *load_heads_for(embedder))
+            return self._models[encoder]
+
+    def spool_path(self, batch: str) -> Path:
+        """Where a batch's upload lies until it is read."""
+        folder = self.folder / "spool"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder / batch
+
+    def pseudonym_key(self) -> bytes:
+        """Return the secret behind customers' pseudonyms; made on first use, and needed to find them again."""
+        path = self.folder / _KEY_FILE
+        with self._lock:
+            if not path.exists():
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                fresh = path.with_name(f"{_KEY_FILE}.{secrets.token_hex(4)}")
+                fresh.touch(mode=0o600)
+                fresh.write_bytes(secrets.token_bytes(32))
+                try:
+                    os.link(fresh, path)  # whoever is first wins, whole
+                except FileExistsError:
+                    pass
+                finally:
+                    fresh.unlink()
+            return path.read_bytes()

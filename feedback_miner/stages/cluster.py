@@ -1,0 +1,264 @@
+"""Themes out of vectors: UMAP, HDBSCAN leaves, centres refined in the full space, parents by merging centres.
+
+Comes in: aligned unit vectors of distinct opinions in canonical order (the caller sorts by hash: UMAP follows row order). Goes out: centres
+with a membership threshold each and a parent for every leaf. HDBSCAN only finds where the themes are; membership is always
+decided by the frozen centres, here and when serving (``hdbscan.approximate_predict`` is known to disagree with the fit). Later waves
+leave these centres as they are and add some among what they refuse.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist
+
+from feedback_miner.config import MiningConfig
+from feedback_miner.domain import Vectors
+from feedback_miner.stages.space import unit_rows
+
+__all__ = ["Clusters", "assign_in_waves", "assign_to_centres", "fit_clusters", "fit_more_clusters"]
+
+_FEWEST_FOR_UMAP = 40
+"""Below this UMAP's neighbour graph is all noise; centres then come from average linkage alone."""
+_ONE_THEME = 0.75
+"""Centres this close are one theme: about as close as the closest two leaves that a whole corpus was parted into."""
+_TIGHT = 0.9
+"""Later leaves are found among vectors as close to each other as this quantile of the leaves before asks. What is refused is mostly noise:
+at the median, a survey gave a leaf when nothing had been added to it; here it gave none, and subjects planted in it were still found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """``k`` leaves found in ``n`` vectors."""
+
+    labels: NDArray[np.int32]
+    """(n,): the leaf of each vector by nearest centre, -1 where it is below the leaf's threshold."""
+    centres: Vectors
+    """(k, d), unit rows."""
+    thresholds: NDArray[np.float32]
+    """(k,): least cosine with the centre for membership."""
+    parents: NDArray[np.int32]
+    """(k,): parent number of each leaf, 0..p-1."""
+
+
+def fit_clusters(vectors: Vectors, config: MiningConfig) -> Clusters:
+    """Find leaves and parents. Deterministic for equal rows in equal order; no leaves at all is a valid answer."""
+    count, dimensions = vectors.shape
+    smallest = _smallest(count, config)
+    if count < 2 * smallest:
+        return _no_clusters(count, dimensions)
+    core = _core(vectors, smallest, config)
+    if core.max(initial=-1) < 0:
+        return _no_clusters(count, dimensions)
+    centres, labels = _refine(vectors, core)
+    centres, labels = _limit(vectors, centres, labels, config.max_leaves)
+    thresholds = _calibrate(vectors, centres, labels, core, config.assign_quantile)
+    similarity = np.einsum("nd,nd->n", vectors, centres[labels])
+    labels = np.where(similarity >= thresholds[labels], labels, -1).astype(np.int32)
+    return Clusters(labels, centres, thresholds, _merge_parents(centres, config.parent_similarity))
+
+
+def fit_more_clusters(
+    vectors: Vectors, centres: Vectors, thresholds: NDArray[np.float32], config: MiningConfig, *, corpus: int
+) -> Clusters:
+    """Find leaves among vectors that the leaves found before (``centres``, ``thresholds``) refuse.
+
+    A later leaf is as large as one found in ``corpus`` distinct opinions would have to be, counting only what is as close to it as the
+    tight leaves before it ask; once found it asks no more than they do in the middle. It is not one of them over again. Without any leaf
+    before it there is nothing to go by, and no leaf is found.
+    """
+    count, dimensions = vectors.shape
+    smallest = _smallest(min(corpus, config.max_fit_opinions), config)
+    if not len(centres) or count < smallest:
+        return _no_clusters(count, dimensions)
+    usual, tight = np.quantile(thresholds, [0.5, _TIGHT]).astype(np.float32)
+    nearer = (vectors @ centres.T).max(axis=1)
+    labels = _core(vectors, smallest, config)
+    if labels.max() < 0:
+        labels = np.zeros(count, np.int32)  # density tells clusters from each other: one alone it cannot see
+    labels = _join_close(vectors, labels)
+    found = np.zeros((0, dimensions), np.float32)
+    for _ in range(4):
+        found = _centres(vectors, labels)
+        found = found[(found @ centres.T).max(axis=1) < _ONE_THEME]
+        sizes = np.bincount(1 + _members(vectors, found, np.maximum(nearer, tight)), minlength=1 + len(found))[1:]
+        largest = np.argsort(-sizes, kind="stable")[: config.max_leaves]
+        found = found[np.sort(largest[sizes[largest] >= smallest])]
+        if not len(found):
+            return _no_clusters(count, dimensions)
+        labels = _members(vectors, found, np.maximum(nearer, tight))  # no leaf is smaller for the others' leaving
+    labels = _members(vectors, found, np.maximum(nearer, usual))
+    return Clusters(labels, found, np.full(len(found), usual, np.float32), _merge_parents(found, config.parent_similarity))
+
+
+def assign_in_waves(
+    vectors: Vectors, centres: Vectors, thresholds: NDArray[np.float32], starts: Sequence[int], *, learned: int = 0
+) -> tuple[NDArray[np.int32], Vectors, NDArray[np.bool_]]:
+    """Return what ``assign_to_centres`` does, and ``(n,)`` whether the nearest centre takes the vector in.
+
+    ``starts`` are the rows at which the centres of later waves begin. A vector belongs to the nearest of the first wave's centres if that
+    reaches its threshold; else to the nearest of the first two waves', and so on. Whatever the first waves take, later ones cannot take
+    away. The first ``learned`` centres are of no wave: what the nearest of them takes in is its own, the nearest of the others coming
+    second; to all other vectors it is as if they were not there. (Were they asked together, each would turn away what is nearest to it and
+    yet not near enough, though another centre had taken it.)
+    """
+    taken = np.zeros(len(vectors), np.bool_)
+    nearest, cosines = assign_to_centres(vectors, centres[:0])
+    for end in (*starts, len(centres)):
+        rows = np.flatnonzero(~taken)
+        # Products of the same shape as when these were all the centres there were: the same bits.
+        near, cosines[rows] = assign_to_centres(vectors[rows], centres[learned:end])
+        nearest[rows] = np.where(near >= 0, near + learned, -1)
+        if end > learned:
+            taken[rows] = cosines[rows, 0] >= thresholds[nearest[rows, 0]]
+    if learned:
+        copied, closeness = assign_to_centres(vectors, centres[:learned])
+        rows = np.flatnonzero(closeness[:, 0] >= thresholds[copied[:, 0]])
+        nearest[rows] = np.column_stack([copied[rows, 0], nearest[rows, 0]])
+        cosines[rows] = np.column_stack([closeness[rows, 0], cosines[rows, 0]])
+        taken[rows] = True
+    return nearest, cosines, taken
+
+
+def assign_to_centres(vectors: Vectors, centres: Vectors) -> tuple[NDArray[np.int32], Vectors]:
+    """Return the two nearest centres of each vector, ``(n, 2)``, and their cosines ``(n, 2)``, nearest first.
+
+    Each row is computed by itself, not by one matrix product over all, so that a vector gets the same bits alone and in company. With a
+    single centre the second column is -1 with cosine -1.
+    """
+    nearest = np.full((len(vectors), 2), -1, np.int32)
+    cosines = np.full((len(vectors), 2), -1.0, np.float32)
+    width = min(2, len(centres))
+    for row, vector in enumerate(vectors):
+        similarity = centres @ vector
+        order = np.argsort(-similarity, kind="stable")[:width]
+        nearest[row, :width] = order
+        cosines[row, :width] = similarity[order]
+    return nearest, cosines
+
+
+def _smallest(count: int, config: MiningConfig) -> int:
+    return config.min_theme_opinions or max(3, round(0.35 * count**0.5))
+
+
+def _no_clusters(count: int, dimensions: int) -> Clusters:
+    return Clusters(np.full(count, -1, np.int32), np.zeros((0, dimensions), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
+
+
+def _core(vectors: Vectors, smallest: int, config: MiningConfig) -> NDArray[np.int32]:
+    return _core_by_linkage(vectors, smallest) if len(vectors) < _FEWEST_FOR_UMAP else _core_by_density(vectors, smallest, config)
+
+
+def _core_by_density(vectors: Vectors, smallest: int, config: MiningConfig) -> NDArray[np.int32]:
+    """HDBSCAN leaves in a UMAP space: labels (n,), -1 for noise."""
+    with warnings.catch_warnings():
+        # umap announces what it was installed without, and that a seed costs it its parallelism: the price of determinism, paid on purpose.
+        warnings.simplefilter("ignore")
+        import hdbscan
+        import umap
+
+        projected = umap.UMAP(
+            n_neighbors=min(config.umap_neighbors, len(vectors) - 1),
+            n_components=config.umap_dimensions,
+            metric="cosine",
+            min_dist=0.0,
+            random_state=config.seed,
+            n_jobs=1,
+        ).fit_transform(vectors)
+        labels = (
+            hdbscan.HDBSCAN(
+                min_cluster_size=max(2, smallest),  # it knows no cluster of one
+                min_samples=min(5, smallest),
+                cluster_selection_method="leaf",
+                core_dist_n_jobs=1,
+            )
+            .fit(np.asarray(projected, np.float64))
+            .labels_
+        )
+    return np.asarray(labels, np.int32)
+
+
+def _core_by_linkage(vectors: Vectors, smallest: int) -> NDArray[np.int32]:
+    """Average linkage for a handful of texts, cut where cosine falls under one half; small groups are noise."""
+    groups = fcluster(_average_linkage(vectors), 0.5, "distance") - 1
+    sizes = np.bincount(groups)
+    kept = np.flatnonzero(sizes >= smallest)
+    renumber = np.full(len(sizes), -1, np.int32)
+    renumber[kept] = np.arange(len(kept), dtype=np.int32)
+    return np.asarray(renumber[groups], np.int32)
+
+
+def _refine(vectors: Vectors, labels: NDArray[np.int32], *, rounds: int = 3) -> tuple[Vectors, NDArray[np.int32]]:
+    """Turn cores into centres and let every vector join its nearest, a few times over (spherical k-means from a good start)."""
+    centres = _centres(vectors, labels)
+    for _ in range(rounds):
+        labels = (vectors @ centres.T).argmax(axis=1).astype(np.int32)
+        labels = np.unique(labels, return_inverse=True)[1].astype(np.int32)  # a centre that attracts nobody is gone
+        centres = _centres(vectors, labels)
+    return centres, (vectors @ centres.T).argmax(axis=1).astype(np.int32)
+
+
+def _centres(vectors: Vectors, labels: NDArray[np.int32]) -> Vectors:
+    count = int(labels.max()) + 1
+    return unit_rows(np.stack([vectors[labels == leaf].mean(axis=0) for leaf in range(count)]))
+
+
+def _join_close(vectors: Vectors, labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Give clusters whose centres are about the same one label."""
+    centres = _centres(vectors, labels)
+    if len(centres) == 1:
+        return labels
+    groups = fcluster(_average_linkage(centres), 1.0 - _ONE_THEME, "distance") - 1
+    return np.where(labels >= 0, groups[labels], -1).astype(np.int32)
+
+
+def _members(vectors: Vectors, centres: Vectors, least: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Return the nearest centre of each vector, -1 where it is not as close as ``least``."""
+    if not len(centres):
+        return np.full(len(vectors), -1, np.int32)
+    similarity = vectors @ centres.T
+    return np.where(similarity.max(axis=1) >= least, similarity.argmax(axis=1), -1).astype(np.int32)
+
+
+def _limit(vectors: Vectors, centres: Vectors, labels: NDArray[np.int32], most: int) -> tuple[Vectors, NDArray[np.int32]]:
+    """Merge the closest leaves until at most ``most`` are left: nobody reads a report of a thousand themes."""
+    if len(centres) <= most:
+        return centres, labels
+    groups = fcluster(_average_linkage(centres), most, "maxclust") - 1
+    merged = np.unique(groups[labels], return_inverse=True)[1].astype(np.int32)
+    centres = _centres(vectors, merged)
+    return centres, (vectors @ centres.T).argmax(axis=1).astype(np.int32)
+
+
+def _calibrate(
+    vectors: Vectors, centres: Vectors, labels: NDArray[np.int32], core: NDArray[np.int32], quantile: float
+) -> NDArray[np.float32]:
+    """Least similarity for membership: what all but the ``quantile`` least typical core members of the leaf reach.
+
+    Noise is thus let in exactly where it resembles a theme as much as the theme's own members do. Leaves that kept fewer than five
+    core members borrow the quantile of all leaves.
+    """
+    similarity = np.einsum("nd,nd->n", vectors, centres[labels])
+    dense = core >= 0
+    common = float(np.quantile(similarity[dense], quantile))
+    thresholds = np.full(len(centres), common, np.float32)
+    for leaf in range(len(centres)):
+        own = similarity[dense & (labels == leaf)]
+        if len(own) >= 5:
+            thresholds[leaf] = min(float(np.quantile(own, quantile)), common + 0.1)
+    return thresholds
+
+
+def _average_linkage(vectors: Vectors) -> NDArray[np.float64]:
+    """Return the tree of average linkage by cosine; a row of zeros lies at right angles to everything."""
+    return np.asarray(linkage(np.nan_to_num(pdist(vectors.astype(np.float64), "cosine"), nan=1.0), "average"))
+
+
+def _merge_parents(centres: Vectors, similarity: float) -> NDArray[np.int32]:
+    if len(centres) == 1:
+        return np.zeros(1, np.int32)
+    tree = _average_linkage(centres)
+    return np.asarray(fcluster(tree, 1.0 - similarity, "distance") - 1, np.int32)

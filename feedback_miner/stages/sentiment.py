@@ -1,0 +1,124 @@
+"""Sentiment and type of an opinion: small heads over the encoder's vector and hashed character n-grams.
+
+Comes in: an encoder's vector (raw, as encoded), and the matching text it was encoded from; goes out: calibrated probabilities. Reads one
+text at a time. The heads are fitted by ``feedback-miner train heads`` and live in ``models/<encoder>/heads.npz``; nothing here learns.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feedback_miner.domain import FeedbackType, Sentiment, Vectors
+from feedback_miner.errors import WeightsError
+from feedback_miner.stages.lexical import hash_ngrams
+
+__all__ = ["SENTIMENT_CLASSES", "TYPE_CLASSES", "Head", "Heads", "fold_sentiments", "load_heads"]
+
+SENTIMENT_CLASSES = ("negative", "neutral", "positive")
+TYPE_CLASSES = (FeedbackType.COMPLAINT, FeedbackType.PRAISE, FeedbackType.SUGGESTION, FeedbackType.QUESTION, FeedbackType.STATEMENT)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """Softmax over the sum of two readings: small networks over the vector (their mean), and a linear one over the n-grams.
+
+    The vector knows meaning; the n-grams know spelling and local negation. How much each counts, and how sure the sum may be, was
+    calibrated on rows that neither was fitted on, and is multiplied into the arrays.
+    """
+
+    centre: NDArray[np.float32]
+    """(d,): subtracted from every vector."""
+    hidden: NDArray[np.float32]
+    """(networks, d + 1, units), the last row the bias; rectified."""
+    output: NDArray[np.float32]
+    """(networks, units + 1, classes), the last row the bias."""
+    lexical: NDArray[np.int8]
+    """(BUCKETS, classes), times ``lexical_scale``."""
+    lexical_scale: NDArray[np.float32]
+    """(classes,)"""
+
+    def probabilities(self, vectors: Vectors, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return ``(n, classes)``; each row by itself, so a text gets the same bits alone and in company."""
+        result = np.empty((len(texts), self.lexical.shape[1]), np.float64)
+        for row, (vector, text) in enumerate(zip(vectors, texts, strict=True)):
+            centred = vector - self.centre
+            meaning = np.zeros(self.lexical.shape[1], np.float32)
+            for hidden, output in zip(self.hidden, self.output, strict=True):
+                meaning += np.maximum(centred @ hidden[:-1] + hidden[-1], 0.0) @ output[:-1] + output[-1]
+            buckets, values = hash_ngrams(text)
+            spelling = (values @ self.lexical[buckets].astype(np.float32)) * self.lexical_scale
+            logits = (meaning / len(self.hidden) + spelling).astype(np.float64)
+            odds = np.exp(logits - logits.max())
+            result[row] = odds / odds.sum()
+        return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heads:
+    """What is read off one encoder's vectors."""
+
+    encoder_version: str
+    """The ``version`` of the embedder they were fitted on: no other will do."""
+    version: str
+    sentiment: Head
+    type: Head
+    language_means: Mapping[str, Vectors]
+    """The encoder's mean vector of each language over its training texts; the prior of every theme set's means."""
+    theme_projection: Vectors
+    """(d, p): what themes are compared in beside the vector itself; p is 0 where none was fitted."""
+
+    def read_sentiments(self, vectors: Vectors, texts: Sequence[str]) -> list[Sentiment]:
+        """Return calibrated sentiments, rounded to six decimals as they are written."""
+        rows = self.sentiment.probabilities(vectors, texts).round(6).tolist()
+        return [Sentiment(negative, neutral, positive) for negative, neutral, positive in rows]
+
+    def read_types(self, vectors: Vectors, texts: Sequence[str], sentiments: Sequence[Sentiment]) -> list[FeedbackType]:
+        """Return what each opinion does. A suggestion or a question says so in its form; complaint and praise are its sentiment."""
+        probabilities = self.type.probabilities(vectors, texts)
+        return [_decide_type(row, sentiment) for row, sentiment in zip(probabilities, sentiments, strict=True)]
+
+
+def _decide_type(probabilities: NDArray[np.float64], sentiment: Sentiment) -> FeedbackType:
+    """Form first (suggestion, question), then polarity: a complaint that the type head missed is still a complaint."""
+    best = TYPE_CLASSES[int(probabilities.argmax())]
+    if best in (FeedbackType.SUGGESTION, FeedbackType.QUESTION):
+        return best
+    by_polarity = {"negative": FeedbackType.COMPLAINT, "positive": FeedbackType.PRAISE, "neutral": FeedbackType.STATEMENT}
+    return by_polarity[sentiment.label.value]
+
+
+def fold_sentiments(sentiments: Sequence[Sentiment], lengths: Sequence[int]) -> Sentiment:
+    """Derive a comment's sentiment from its opinions: their mean, each weighted by its length in characters and how little neutral it is.
+
+    A long neutral account around one angry sentence is a negative comment, not a neutral one.
+    """
+    weights = np.array([length * (1.05 - sentiment.neutral) for length, sentiment in zip(lengths, sentiments, strict=True)])
+    rows = np.array([(sentiment.negative, sentiment.neutral, sentiment.positive) for sentiment in sentiments])
+    negative, neutral, positive = (weights @ rows / weights.sum()).round(6).tolist()
+    return Sentiment(negative, neutral, positive)
+
+
+def load_heads(path: Path) -> Heads:
+    """Load heads written by ``train heads``; the caller has verified the file (``weights.model_path``)."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            means = {key.removeprefix("mean_"): arrays[key] for key in arrays.files if key.startswith("mean_")}
+            sentiment, type_ = (
+                Head(
+                    centre=arrays[f"{name}_centre"].astype(np.float32),
+                    hidden=arrays[f"{name}_hidden"].astype(np.float32),
+                    output=arrays[f"{name}_output"].astype(np.float32),
+                    lexical=arrays[f"{name}_lexical"],
+                    lexical_scale=arrays[f"{name}_lexical_scale"].astype(np.float32),
+                )
+                for name in ("sentiment", "type")
+            )
+            projection = arrays["theme_projection"].astype(np.float32)
+            return Heads(str(arrays["encoder_version"]), str(arrays["version"]), sentiment, type_, means, projection)
+    except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise WeightsError(f"{path} does not hold sentiment and type heads: {error}; fit them with `feedback-miner train heads`") from error

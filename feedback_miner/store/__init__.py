@@ -1,0 +1,17 @@
+"""The one room with SQL in it: what is kept, and how it is asked for. SQLite for a laptop, PostgreSQL for production, the same code.
+
+    database        connections, transactions, the schema's version
+    tables          the tables, as classes
+    projects        projects and their batches
+    responses       what was read: responses, documents, opinions, their vectors
+    findings        what was learned: theme sets, codings, the current analysis
+    workers         who is there to work
+    access          keys, and who did what
+
+Every function takes a session and leaves the transaction to its caller: one request or one step is one transaction. No function knows about
+HTTP, jobs or models.
+"""
+
+from feedback_miner.store.database import Database
+
+__all__ = ["Database"]

@@ -1,0 +1,284 @@
+"""The tables. Texts in them are redacted; vectors are float16; times are UTC without a zone.
+
+projects ─┬─ batches ── responses ── documents ── opinions ── codings
+          ├─ jobs                                     │
+          ├─ vectors <──────── by text_key ───────────┘
+          ├─ theme_sets
+          ├─ analyses
+          └─ edits
+workers
+keys, audit, idempotency
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, insert
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+__all__ = [
+    "AnalysisRow",
+    "AuditRow",
+    "Base",
+    "BatchRow",
+    "CodingRow",
+    "DocumentRow",
+    "EditRow",
+    "IdempotencyRow",
+    "JobRow",
+    "KeyRow",
+    "OpinionRow",
+    "ProjectRow",
+    "ResponseRow",
+    "ThemeSetRow",
+    "VectorRow",
+    "WorkerRow",
+    "insert_rows",
+]
+
+
+class Base(DeclarativeBase):
+    """What all tables share."""
+
+    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012 - SQLAlchemy's own way to say it
+
+
+_BYTEWISE = String(40).with_variant(String(40, collation="C"), "postgresql")
+"""Compared byte by byte on both databases, whatever a server's language thinks of hyphens."""
+
+
+def _project(*, index: bool = False) -> Mapped[str]:
+    return mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=index)
+
+
+class ProjectRow(Base):
+    """A body of feedback that is mined together, wave after wave."""
+
+    __tablename__ = "projects"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str]
+    created_at: Mapped[datetime]
+    config: Mapped[dict[str, Any]]
+    masks: Mapped[list[Any] | None] = mapped_column(JSON)
+    """Names hidden from the encoder; found once, with the first wave."""
+    theme_set: Mapped[int | None]
+    """Number of the living theme set."""
+    deletions: Mapped[int] = mapped_column(default=0)
+    """How often customers were deleted: what was computed from an earlier state must not be written any more."""
+
+
+class BatchRow(Base):
+    """One upload."""
+
+    __tablename__ = "batches"
+    __table_args__ = (UniqueConstraint("project", "number"), UniqueConstraint("project", "sha256"))
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    project: Mapped[str] = _project()
+    number: Mapped[int]
+    created_at: Mapped[datetime]
+    source: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    options: Mapped[dict[str, Any]]
+    columns: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """Set once the batch has been read to its end."""
+    rows: Mapped[int] = mapped_column(default=0)
+    issues: Mapped[list[Any]] = mapped_column(default=list)
+
+
+class JobRow(Base):
+    """Long work, as its owner sees it. The engine's own tables know how to resume it; they hold nothing but its id."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (UniqueConstraint("project", "number"),)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    project: Mapped[str] = _project()
+    number: Mapped[int]
+    """The order in which a project's jobs are done."""
+    batch: Mapped[str | None] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), index=True)
+    state: Mapped[str] = mapped_column(String(16))
+    stage: Mapped[str] = mapped_column(String(16), default="queued")
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int | None]
+    reason: Mapped[str | None]
+    attempt: Mapped[int] = mapped_column(default=0)
+    """Rises with every step begun. A step writes only while it is its own: a worker thought dead that was only slow cannot."""
+    takeovers: Mapped[int] = mapped_column(default=0)
+    """How many workers died over it."""
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class WorkerRow(Base):
+    """A worker's lease: while ``seen_at`` moves, its jobs are its own."""
+
+    __tablename__ = "workers"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime]
+    """By the worker's own clock; compared with nothing but its earlier self."""
+
+
+class ResponseRow(Base):
+    """One response; ``item`` is its id by content, unique in the project."""
+
+    __tablename__ = "responses"
+    __table_args__ = (UniqueConstraint("project", "item"), Index("responses_by_customer", "project", "customer"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project: Mapped[str] = _project()
+    batch: Mapped[str] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), index=True)
+    item: Mapped[str] = mapped_column(_BYTEWISE)
+    row: Mapped[int]
+    score: Mapped[float | None]
+    created_at: Mapped[datetime | None]
+    customer: Mapped[str | None]
+    channel: Mapped[str | None]
+    weight: Mapped[float]
+    attributes: Mapped[dict[str, Any]]
+
+
+class DocumentRow(Base):
+    """One text cell, redacted."""
+
+    __tablename__ = "documents"
+    __table_args__ = (UniqueConstraint("response", "number"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    response: Mapped[int] = mapped_column(ForeignKey("responses.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    column: Mapped[str]
+    text: Mapped[str]
+    language: Mapped[str] = mapped_column(String(8))
+    status: Mapped[str] = mapped_column(String(16))
+    repost: Mapped[bool]
+    redactions: Mapped[dict[str, Any]]
+
+
+class OpinionRow(Base):
+    """A span of a document."""
+
+    __tablename__ = "opinions"
+    __table_args__ = (UniqueConstraint("document", "start"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    document: Mapped[int] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    start: Mapped[int]
+    end: Mapped[int]
+    text_key: Mapped[bytes | None] = mapped_column(LargeBinary(16), index=True)
+    """Hash of what the encoder sees of it; names its vector."""
+
+
+class VectorRow(Base):
+    """A text's vector under one encoder."""
+
+    __tablename__ = "vectors"
+    project: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    encoder: Mapped[str] = mapped_column(primary_key=True)
+    text_key: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    vector: Mapped[bytes]
+    """float16, little-endian."""
+
+
+class ThemeSetRow(Base):
+    """A frozen theme set, as the two files it would be saved in."""
+
+    __tablename__ = "theme_sets"
+    project: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    fitted: Mapped[int]
+    """Number of the theme set that edits were replayed on to make this one; its own where it was fitted."""
+    version: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    description: Mapped[bytes]
+    arrays: Mapped[bytes]
+
+
+class CodingRow(Base):
+    """What was read in an opinion with a theme set: the living one, unless a job is about to do it anew."""
+
+    __tablename__ = "codings"
+    __table_args__ = (Index("codings_by_theme", "project", "theme", "opinion"),)  # a theme's opinions, page by page, without a sort
+    opinion: Mapped[int] = mapped_column(ForeignKey("opinions.id", ondelete="CASCADE"), primary_key=True)
+    project: Mapped[str] = _project()
+    theme_set: Mapped[int]
+    """Number of the theme set."""
+    theme: Mapped[str | None] = mapped_column(String(16))
+    strength: Mapped[float]
+    residual: Mapped[str | None] = mapped_column(String(16))
+    nearest: Mapped[list[Any]]
+    negative: Mapped[float]
+    neutral: Mapped[float]
+    positive: Mapped[float]
+    type: Mapped[str] = mapped_column(String(16))
+    aspects: Mapped[list[Any]]
+    causes: Mapped[list[Any]]
+    edited: Mapped[list[Any]]
+    """What an analyst said, not the theme set."""
+
+
+class AnalysisRow(Base):
+    """The current analysis of a project: its figures, and the whole of it packed."""
+
+    __tablename__ = "analyses"
+    project: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    theme_set: Mapped[int]
+    created_at: Mapped[datetime]
+    figures: Mapped[dict[str, Any]]
+    """What analysis.json holds beside items, documents, opinions and codings."""
+    packed: Mapped[bytes]
+    """analysis.json, gzipped."""
+
+
+class EditRow(Base):
+    """An analyst's change; the log is only ever added to. An edit is off while the newest row about it is an ``undo``."""
+
+    __tablename__ = "edits"
+    project: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(24))
+    values: Mapped[dict[str, Any]]
+    author: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class KeyRow(Base):
+    """An API key: its hash, never itself."""
+
+    __tablename__ = "keys"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str]
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[Any]]
+    project: Mapped[str | None] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class AuditRow(Base):
+    """Who did what to which thing: ids, never text."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str]
+    action: Mapped[str]
+    project: Mapped[str | None] = mapped_column(String(32), index=True)
+    subject: Mapped[str | None]
+
+
+class IdempotencyRow(Base):
+    """An answer that was given to a key's request, to be given again."""
+
+    __tablename__ = "idempotency"
+    actor: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    status: Mapped[int]
+    answer: Mapped[dict[str, Any]]
+
+
+def insert_rows(session: Session, kind: type[Base], values: Sequence[dict[str, Any]]) -> None:
+    """Insert rows that all name the same columns, in one go."""
+    # Through the table: the mapped class would begin another statement wherever one row has a None that its neighbour has not.
+    if values:
+        session.execute(insert(Base.metadata.tables[kind.__tablename__]), values)

@@ -1,0 +1,132 @@
+"""The desk where texts are classified: one at a time through the model, a bounded number of callers waiting, the rest sent away."""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from feedback_miner.classify import Classification, Classifier
+from feedback_miner.config import MiningConfig
+from feedback_miner.domain import ThemeSet
+from feedback_miner.errors import FeedbackMinerError
+from feedback_miner.jobs.living import living_theme_set
+from feedback_miner.jobs.workshop import Models, Workshop
+from feedback_miner.stages.causes import fit_causes
+from feedback_miner.store import findings
+from feedback_miner.taxonomy import load_taxonomy, taxonomy_to_mapping
+from feedback_miner.theme_set import theme_set_version
+from feedback_miner.web.problems import RefusalError
+
+__all__ = ["ClassifyDesk"]
+
+_MOST_LIVING = 32
+"""Theme sets held at a time; the one not asked for longest goes first."""
+_log = logging.getLogger(__name__)
+
+
+class ClassifyDesk:
+    """One for a process. ``queue`` callers at most are served or wait."""
+
+    def __init__(self, shop: Workshop, *, encoder: str, queue: int) -> None:
+        self._shop, self._encoder = shop, encoder
+        self._places = threading.BoundedSemaphore(queue)
+        self._model = threading.Lock()
+        self._general: Classifier | None = None
+        self._living: OrderedDict[str, Classifier] = OrderedDict()
+        self._held = threading.Lock()
+        self._reason = "the model is still loading"
+
+    @property
+    def unready(self) -> str | None:
+        """Why nothing can be classified yet; ``None`` once the model is loaded and has coded its first text."""
+        return self._reason if self._general is None else None
+
+    def warm_up(self) -> None:
+        """Load the model and fit the default taxonomy's causes: seconds, before the first caller comes."""
+        try:
+            models = self._shop.models(self._encoder)
+            general = _classifier(_themeless(models), models)
+        except FeedbackMinerError as error:
+            self._reason = str(error)
+            _log.error("the model cannot be loaded: %s", error)
+            return
+        general.classify(["the parcel came late, 客服态度很好"])
+        self._general = general
+
+    def classify(self, texts: Sequence[str], project: str | None) -> tuple[Classifier, list[Classification]]:
+        """Classify with a project's living theme set, or without themes. Raises RefusalError (503) where too many wait already."""
+        with self._place():
+            classifier = self._themeless_classifier() if project is None else self._living_classifier(project)
+            with self._model:
+                return classifier, classifier.classify(texts)
+
+    def forget(self, project: str) -> None:
+        """Let go of a project's theme set: it quotes customers."""
+        with self._held:
+            self._living.pop(project, None)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(blocking=False):
+            raise RefusalError(503, "too many calls wait for the model; try again in a second", Retry_After="1")
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def _themeless_classifier(self) -> Classifier:
+        if self._general is None:
+            raise RefusalError(503, self._reason, Retry_After="5")
+        return self._general
+
+    def _living_classifier(self, project: str) -> Classifier:
+        with self._shop.database.reading() as session:
+            version = findings.living_version(session, project)
+            with self._held:
+                held = self._living.get(project)
+                if held is not None and held.theme_set.version == version:
+                    self._living.move_to_end(project)
+                    return held
+            theme_set = living_theme_set(session, project)
+        classifier = _classifier(theme_set, self._shop.models(theme_set.encoder))
+        with self._held:  # swapped whole: nobody ever sees half a theme set
+            self._living[project] = classifier
+            if len(self._living) > _MOST_LIVING:
+                self._living.popitem(last=False)
+        return classifier
+
+
+def _classifier(theme_set: ThemeSet, models: Models) -> Classifier:
+    return Classifier(theme_set, embedder=models.embedder, heads=models.heads, heads_embedder=models.heads_embedder)
+
+
+def _themeless(models: Models) -> ThemeSet:
+    """Return a theme set without themes: sentiment, type and the default pack's causes are read all the same."""
+    taxonomy = load_taxonomy("default")
+    columns, weights = fit_causes(taxonomy, models.heads_embedder.encode, models.heads.language_means)
+    dimensions = models.embedder.dimensions
+    own = models.heads.encoder_version == models.embedder.version
+    projection = models.heads.theme_projection if own else np.zeros((dimensions, 0), np.float32)
+    theme_set = ThemeSet(
+        version="",
+        themes=(),
+        encoder=models.embedder.name,
+        encoder_version=models.embedder.version,
+        heads_version=models.heads.version,
+        prototypes=np.zeros((0, dimensions + projection.shape[1] + 1), np.float32),
+        prototype_themes=(),
+        thresholds=np.zeros(0, np.float32),
+        language_means=models.heads.language_means if own else {"und": np.zeros(dimensions, np.float32)},
+        projection=projection,
+        masks=(),
+        taxonomy=taxonomy_to_mapping(taxonomy),
+        cause_ids=columns,
+        cause_weights=weights,
+        cause_priors=np.zeros((0, len(columns)), np.float32),
+        cause_threshold=MiningConfig().cause_threshold,
+    )
+    return replace(theme_set, version=theme_set_version(theme_set))

@@ -1,0 +1,87 @@
+"""The sentences that teach the type head: enough of each kind, no sentence twice, nothing taken from the demo or the taxonomy packs."""
+
+import csv
+import re
+from collections import Counter
+from importlib.resources import files
+from itertools import product
+
+import pytest
+
+from feedback_miner.demo import demo_path, load_answers
+from feedback_miner.domain import FeedbackType
+
+LANGUAGES = ("zh", "en")
+FEWEST_OF_EACH = 50
+SHARED_CHARACTERS = {"zh": 10, "en": 20}
+"""As many letters in a row, punctuation and spaces left out, are a quotation. Chinese says about twice as much in a letter."""
+
+
+def read_examples() -> list[dict[str, str]]:
+    with files("feedback_miner.training").joinpath("type_examples.csv").open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def letters_of(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text.casefold())
+
+
+EXAMPLES = read_examples()
+
+
+def test_offers_enough_examples_of_each_type_in_both_languages() -> None:
+    counts = Counter((row["type"], row["language"]) for row in EXAMPLES)
+    assert set(counts) == {(kind.value, language) for kind, language in product(FeedbackType, LANGUAGES)}
+    assert min(counts.values()) >= FEWEST_OF_EACH
+    assert max(counts.values()) <= 1.5 * min(counts.values())
+
+
+def test_declares_the_language_that_is_written() -> None:
+    wrong = [row["text"] for row in EXAMPLES if bool(re.search(r"[\u4e00-\u9fff]", row["text"])) != (row["language"] == "zh")]
+    assert wrong == []
+
+
+def test_repeats_no_sentence() -> None:
+    counts = Counter(letters_of(row["text"]) for row in EXAMPLES)
+    assert [text for text, count in counts.items() if count > 1] == []
+
+
+def test_holds_bare_trimmed_text() -> None:
+    assert [row["text"] for row in EXAMPLES if not row["text"] or row["text"] != row["text"].strip()] == []
+    assert {tuple(row) for row in EXAMPLES} == {("text", "language", "type")}
+
+
+@pytest.mark.parametrize("kind", [FeedbackType.COMPLAINT, FeedbackType.PRAISE, FeedbackType.SUGGESTION, FeedbackType.STATEMENT])
+def test_leaves_the_type_untold_by_the_question_mark(kind: FeedbackType) -> None:
+    """Half of all sentences end bare whatever their type, else the head would learn punctuation."""
+    ends = [row["text"][-1] in ".!?。！？" for row in EXAMPLES if row["type"] == kind]
+    assert 0.35 < sum(ends) / len(ends) < 0.65
+
+
+def test_asks_without_a_question_mark_and_complains_with_one() -> None:
+    marked = Counter(row["type"] for row in EXAMPLES if row["text"][-1] in "?？")
+    questions = sum(row["type"] == FeedbackType.QUESTION for row in EXAMPLES)
+    assert marked[FeedbackType.QUESTION] < questions
+    assert marked[FeedbackType.COMPLAINT] >= 10
+    assert marked[FeedbackType.PRAISE] >= 3
+    assert marked[FeedbackType.SUGGESTION] >= 3
+
+
+def test_quotes_neither_the_demo_nor_the_taxonomy_packs() -> None:
+    """Figures on the demo are reported: no head may have been taught its sentences."""
+    packs = files("feedback_miner.taxonomy").joinpath("packs")
+    sources = [demo_path().read_text(encoding="utf-8")]
+    sources += [pack.read_text(encoding="utf-8") for pack in packs.iterdir() if pack.name.endswith(".yaml")]
+    assert len(sources) > 1
+    known = letters_of("\n".join(sources))
+    quoted = []
+    for row in EXAMPLES:
+        text, length = letters_of(row["text"]), SHARED_CHARACTERS[row["language"]]
+        if any(text[at : at + length] in known for at in range(len(text) - length + 1)):
+            quoted.append(row["text"])
+    assert quoted == []
+
+
+def test_repeats_no_planted_opinion() -> None:
+    planted = {letters_of(answer.quote) for answer in load_answers()}
+    assert [row["text"] for row in EXAMPLES if letters_of(row["text"]) in planted] == []

@@ -1,0 +1,222 @@
+"""Who is let in where: every path of the API against every kind of key."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from feedback_miner.jobs import living as edits
+from feedback_miner.store import access, projects
+from feedback_miner.web.access import SCOPES
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How to ask a path, and who may. Paths hold ``{project}``, a project of ours, and the names of things in it."""
+
+    scope: str
+    asks: dict[str, Any]
+    foreign: int | None = 404
+    """What a key of another project is told; ``None`` where the path is about no project and shows that key its own things only."""
+    path: str = ""
+
+
+ITEMS = {"items": [{"text": "the courier never came"}]}
+MATRIX = {
+    ("POST", "/v1/projects"): Entry("ingest", {"json": {"name": "one more"}}, foreign=403),
+    ("GET", "/v1/projects"): Entry("read", {}, foreign=None),
+    ("GET", "/v1/projects/{project}"): Entry("read", {}),
+    ("DELETE", "/v1/projects/{project}"): Entry("admin", {}),
+    ("DELETE", "/v1/projects/{project}/customers/{customer}"): Entry("admin", {}),
+    ("GET", "/v1/jobs/{job}"): Entry("read", {}),
+    ("POST", "/v1/jobs/{job}/cancel"): Entry("ingest", {}),
+    ("POST", "/v1/projects/{project}/batches"): Entry("ingest", {"json": ITEMS}),
+    ("POST", "/v1/projects/{project}/batches/preview"): Entry("ingest", {"json": ITEMS}),
+    ("GET", "/v1/projects/{project}/batches"): Entry("read", {}),
+    ("GET", "/v1/projects/{project}/batches/{batch}/issues"): Entry("read", {}),
+    ("GET", "/v1/projects/{project}/themes"): Entry("read", {}),
+    ("GET", "/v1/projects/{project}/themes/{theme}"): Entry("read", {}),
+    ("GET", "/v1/projects/{project}/themes/{theme}/opinions"): Entry("read", {}),
+    ("GET", "/v1/projects/{project}/residual"): Entry("read", {}),
+    ("GET", "/v1/projects/{project}/scores"): Entry("read", {}),
+    ("GET", "/v1/projects/{project}/causes"): Entry("read", {}),
+    ("GET", "/v1/projects/{project}/trends"): Entry("read", {}),
+    ("GET", "/v1/projects/{project}/report.{kind}"): Entry("read", {}),
+    ("GET", "/v1/projects/{project}/edits"): Entry("read", {}),
+    ("POST", "/v1/projects/{project}/edits"): Entry("review", {"json": {"kind": "pin", "values": {"theme": "{theme}", "pinned": True}}}),
+    ("POST", "/v1/projects/{project}/edits/{number}/undo"): Entry("review", {}),
+    ("POST", "/v1/projects/{project}/edits/{number}/redo"): Entry("review", {}),
+    ("POST", "/v1/classify"): Entry("classify", {"json": {"texts": ["late again"], "project": "{project}"}}),
+    ("POST", "/v1/keys"): Entry("admin", {"json": {"name": "colleague", "scopes": ["read"], "project": "{project}"}}),
+    ("GET", "/v1/keys"): Entry("admin", {}, foreign=None),
+    ("DELETE", "/v1/keys/{key}"): Entry("admin", {}),
+    ("GET", "/v1/audit"): Entry("admin", {}, foreign=None),
+}
+OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
+
+
+@pytest.fixture(scope="module")
+def names(stage) -> dict[str, str]:
+    """Things of the mined project, by the names they have in paths."""
+    with stage.service.database.transaction() as session:
+        batch = projects.list_batches(session, stage.project)[0].id
+        job = projects.add_job(session, stage.project, None).id
+        key = access.add_key(session, "spare", ["read"], project=stage.project)[0].id
+    theme = stage.ask("GET", f"/v1/projects/{stage.project}/themes").json()["items"][0]["id"]
+    return {
+        "project": stage.project,
+        "batch": batch,
+        "job": job,
+        "theme": theme,
+        "key": key,
+        "kind": "json",
+        "customer": "nobody",
+        "number": "1",
+    }
+
+
+@pytest.fixture(scope="module")
+def throwaways(stage, names) -> Callable[[str, str], dict[str, Any]]:
+    """What a path destroys is made anew for it."""
+
+    def make(method: str, path: str) -> dict[str, Any]:
+        made: dict[str, Any] = dict(names)
+        if (method, path) == ("DELETE", "/v1/projects/{project}"):
+            made["project"] = stage.new_project()
+        if path.endswith(("/undo", "/redo")):
+            values = {"theme": names["theme"], "hidden": True}
+            made["number"] = edits.add_edit(stage.service.shop, stage.project, "hide", values, "somebody")[0].number
+            if path.endswith("/redo"):
+                edits.add_edit(stage.service.shop, stage.project, "undo", {"edit": made["number"]}, "somebody")
+        with stage.service.database.transaction() as session:
+            if path.endswith("/cancel"):
+                made["job"] = projects.add_job(session, stage.project, None).id
+            if method == "DELETE" and path.endswith("{key}"):
+                made["key"] = access.add_key(session, "to go", ["read"], project=stage.project)[0].id
+        return made
+
+    return make
+
+
+def send(stage, method: str, path: str, key: str | None, names: dict[str, str]) -> Any:
+    asks = {name: fill(value, names) for name, value in MATRIX[method, path].asks.items()}
+    return stage.ask(method, path.format(**names), key, **asks)
+
+
+def fill(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: fill(part, names) for name, part in value.items()}
+    return value.format(**names) if isinstance(value, str) else value
+
+
+def test_the_matrix_knows_every_path(stage):
+    described = {(method.upper(), path) for path, operations in stage.app.openapi()["paths"].items() for method in operations}
+    assert described == set(MATRIX) | OPEN
+
+
+@pytest.mark.parametrize(("method", "path"), MATRIX)
+class TestEveryPath:
+    def test_refuses_who_brings_no_valid_key(self, stage, names, method, path):
+        expired = stage.key("admin", expires_at=projects.now() - timedelta(seconds=1))
+        for key, why in [(None, "a key is needed"), ("fm_unknown", "not known"), ("", "a key is needed"), (expired, "expired")]:
+            answer = send(stage, method, path, key or None, names)
+            assert answer.status_code == 401, (key, answer.text)
+            assert why in answer.json()["detail"]
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+    def test_asks_for_the_key_before_it_reads_what_is_sent(self, stage, names, method, path):
+        answer = stage.ask(method, path.format(**names), None, content=b"{no json", headers={"Content-Type": "application/json"})
+        assert answer.status_code == 401
+
+    def test_refuses_every_other_scope(self, stage, names, method, path):
+        wanted = MATRIX[method, path].scope
+        others = [scope for scope in SCOPES if scope not in {wanted, "admin"}]
+        answer = send(stage, method, path, stage.key(*others), names)
+        assert answer.status_code == 403, answer.text
+        assert repr(wanted) in answer.json()["detail"]
+
+    def test_tells_a_key_of_another_project_nothing(self, stage, names, method, path):
+        wanted, other = MATRIX[method, path], stage.new_project("of others")
+        answer = send(stage, method, path, stage.key("admin", project=other), names)
+        if wanted.foreign is None:
+            assert answer.status_code == 200
+            assert stage.project not in answer.text
+        else:
+            assert answer.status_code == wanted.foreign, answer.text
+
+    def test_lets_in_who_has_just_this_scope_for_just_this_project(self, stage, throwaways, method, path):
+        names = throwaways(method, path)
+        wanted = MATRIX[method, path]
+        bound = None if wanted.foreign == 403 else names["project"]
+        answer = send(stage, method, path, stage.key(wanted.scope, project=bound), names)
+        assert answer.is_success, answer.text
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(OPEN))
+def test_whoever_runs_it_needs_no_key(stage, method, path):
+    assert stage.ask(method, path, None).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["Basic Zm06Zm0=", "Bearer", "Bearer ", "fm_naked", "Bearer \u00e9\u00e9"])
+def test_anything_but_a_bearer_key_is_no_key(stage, header):
+    answer = stage.ask("GET", "/v1/projects", None, headers={"Authorization": header.encode("latin-1")})
+    assert answer.status_code == 401
+
+
+def test_a_keys_life(stage):
+    made = stage.ask("POST", "/v1/keys", json={"name": "dashboard", "scopes": ["read"], "expires_at": "2999-01-01T02:00:00+02:00"})
+    key = made.json()
+    assert made.status_code == 201
+    assert key["key"].startswith("fm_")
+    assert key["expires_at"] == "2999-01-01T00:00:00Z"
+    assert stage.ask("GET", "/v1/projects", key["key"]).status_code == 200
+    listed = next(row for row in stage.ask("GET", "/v1/keys", params={"limit": 500}).json()["items"] if row["id"] == key["id"])
+    assert "key" not in listed
+    assert listed["last_used_at"] is not None
+    assert stage.ask("DELETE", f"/v1/keys/{key['id']}").status_code == 204
+    assert stage.ask("GET", "/v1/projects", key["key"]).status_code == 401
+    assert stage.ask("DELETE", f"/v1/keys/{key['id']}").status_code == 404
+
+
+def test_a_projects_admin_makes_keys_for_that_project_alone(stage):
+    admin = stage.key("admin", project=stage.project)
+    made = stage.ask("POST", "/v1/keys", admin, json={"name": "mine", "scopes": ["admin"]}).json()
+    assert made["project"] == stage.project
+    assert stage.ask("GET", "/v1/projects", made["key"]).json()["items"][0]["id"] == stage.project
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"scopes": ["everything"]}, {"scopes": []}, {"project": "prj_none"}, {"expires_at": "0001-01-01T00:00:00+14:00"}, {"name": "\u0000"}],
+)
+def test_a_key_that_cannot_be_is_refused(stage, wrong):
+    answer = stage.ask("POST", "/v1/keys", json={"name": "odd", "scopes": ["read"]} | wrong)
+    assert answer.status_code in {404, 422}, answer.text
+    assert "odd" not in [row["name"] for row in stage.ask("GET", "/v1/keys", params={"limit": 500}).json()["items"]]
+
+
+def test_the_audit_says_who_did_what(stage):
+    before = stage.ask("GET", "/v1/audit", params={"limit": 500}).json()["items"]
+    key = stage.ask("POST", "/v1/keys", json={"name": "reader", "scopes": ["read"]}).json()
+    theme = stage.ask("GET", f"/v1/projects/{stage.project}/themes").json()["items"][0]["id"]
+    stage.ask("GET", f"/v1/projects/{stage.project}/themes/{theme}/opinions", key["key"])
+    stage.ask("GET", f"/v1/projects/{stage.project}/report.csv", key["key"])
+    after = stage.ask("GET", "/v1/audit", params={"limit": 500, "cursor": before[-1]["id"]}).json()["items"]
+    assert [(row["action"], row["actor"]) for row in after[1:]] == [("read opinions", key["id"]), ("export report.csv", key["id"])]
+    assert after[0]["action"] == "create key"
+    assert after[0]["subject"] == key["id"]
+
+
+def test_reading_notes_a_keys_use_once_and_writes_nothing_else(stage, monkeypatch):
+    key = stage.key("read")
+    stage.ask("GET", "/v1/projects", key)
+    monkeypatch.setattr(stage.service.database, "transaction", lambda: pytest.fail("a reader waits for a writer"))
+    for path in (
+        "/v1/projects",
+        f"/v1/projects/{stage.project}",
+        f"/v1/projects/{stage.project}/themes",
+        f"/v1/projects/{stage.project}/causes",
+    ):
+        assert stage.ask("GET", path, key).status_code == 200
