@@ -1,19 +1,24 @@
-"""What every step works with: the database, the spool folder, the models, and the key that makes pseudonyms."""
+"""What every step works with: the database, the spool folder, the models, and the keys that make pseudonyms and seal secrets."""
 
 import os
 import secrets
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.fernet import Fernet, InvalidToken
+
 from feedback_miner.classify import load_heads_for
 from feedback_miner.embedders import Embedder, load_embedder
+from feedback_miner.errors import StoreError
 from feedback_miner.stages.sentiment import Heads
 from feedback_miner.store import Database
 
 __all__ = ["Models", "Workshop"]
 
-_KEY_FILE = "pseudonym.key"
+_PSEUDONYM_KEY = "pseudonym.key"
+_SEALING_KEY = "sealing.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Workshop:
 
     database: Database
     folder: Path
-    """The data folder: spool files, and the pseudonym key. Workers on several machines share it."""
+    """The data folder: spool files, and the keys. Workers on several machines share it."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set where the process is to end: steps at hand stop at their next report."""
     _models: dict[str, Models] = field(default_factory=dict)
@@ -53,13 +58,28 @@ class Workshop:
 
     def pseudonym_key(self) -> bytes:
         """Return the secret behind customers' pseudonyms; made on first use, and needed to find them again."""
-        path = self.folder / _KEY_FILE
+        return self._secret(_PSEUDONYM_KEY, lambda: secrets.token_bytes(32))
+
+    def seal(self, text: str) -> bytes:
+        """Return a text so that only who has the data folder can read it."""
+        return Fernet(self._secret(_SEALING_KEY, Fernet.generate_key)).encrypt(text.encode())
+
+    def unseal(self, sealed: bytes) -> str:
+        """Return what was sealed. Raises StoreError where the key is not the one it was sealed with."""
+        try:
+            return Fernet(self._secret(_SEALING_KEY, Fernet.generate_key)).decrypt(sealed).decode()
+        except InvalidToken:
+            raise StoreError(f"{self.folder / _SEALING_KEY} is not the key that this was sealed with; restore it from the backup") from None
+
+    def _secret(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """Return what a key file holds; whoever asks first makes it."""
+        path = self.folder / name
         with self._lock:
             if not path.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                fresh = path.with_name(f"{_KEY_FILE}.{secrets.token_hex(4)}")
+                fresh = path.with_name(f"{name}.{secrets.token_hex(4)}")
                 fresh.touch(mode=0o600)
-                fresh.write_bytes(secrets.token_bytes(32))
+                fresh.write_bytes(make())
                 try:
                     os.link(fresh, path)  # whoever is first wins, whole
                 except FileExistsError:

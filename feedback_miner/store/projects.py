@@ -124,11 +124,12 @@ def score_kind(session: Session, project: str) -> str | None:
     return next((columns["score_kind"] for columns in session.scalars(read) if columns and columns.get("score_kind")), None)
 
 
-def add_job(session: Session, project: str, batch: str | None) -> JobRow:
-    """Create a job in the state ``queued``, the last of its project."""
+def add_job(session: Session, project: str, batch: str | None, *, remine: bool = False) -> JobRow:
+    """Create a job in the state ``queued``, the last of its project: to mine a batch, else to code and count anew, or to mine anew."""
     lock_project(session, project)
     number = (session.scalar(select(func.max(JobRow.number)).where(JobRow.project == project)) or 0) + 1
-    row = JobRow(id=new_id("job"), project=project, number=number, batch=batch, state="queued", created_at=now())
+    kind = "remine" if remine else "count" if batch is None else "batch"
+    row = JobRow(id=new_id("job"), project=project, number=number, kind=kind, batch=batch, state="queued", created_at=now())
     session.add(row)
     session.flush()
     return row

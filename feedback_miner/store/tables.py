@@ -3,10 +3,13 @@
 projects ─┬─ batches ── responses ── documents ── opinions ── codings
           ├─ jobs                                     │
           ├─ vectors <──────── by text_key ───────────┘
-          ├─ theme_sets
+          ├─ theme_sets, lineage
           ├─ analyses
-          └─ edits
+          ├─ edits
+          ├─ customers
+          └─ webhooks ── deliveries
 workers
+people ── grants, sessions, invitations
 keys, audit, idempotency
 """
 
@@ -23,16 +26,24 @@ __all__ = [
     "Base",
     "BatchRow",
     "CodingRow",
+    "CustomerRow",
+    "DeliveryRow",
     "DocumentRow",
     "EditRow",
+    "GrantRow",
     "IdempotencyRow",
+    "InvitationRow",
     "JobRow",
     "KeyRow",
+    "LineageRow",
     "OpinionRow",
+    "PersonRow",
     "ProjectRow",
     "ResponseRow",
+    "SessionRow",
     "ThemeSetRow",
     "VectorRow",
+    "WebhookRow",
     "WorkerRow",
     "insert_rows",
 ]
@@ -66,6 +77,8 @@ class ProjectRow(Base):
     """Number of the living theme set."""
     deletions: Mapped[int] = mapped_column(default=0)
     """How often customers were deleted: what was computed from an earlier state must not be written any more."""
+    retention_days: Mapped[int | None]
+    """Responses older than this are deleted; ``None``: kept."""
 
 
 class BatchRow(Base):
@@ -95,6 +108,8 @@ class JobRow(Base):
     project: Mapped[str] = _project()
     number: Mapped[int]
     """The order in which a project's jobs are done."""
+    kind: Mapped[str] = mapped_column(String(8))
+    """``batch``: mine an upload; ``count``: code and count anew; ``remine``: find the themes anew."""
     batch: Mapped[str | None] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), index=True)
     state: Mapped[str] = mapped_column(String(16))
     stage: Mapped[str] = mapped_column(String(16), default="queued")
@@ -191,6 +206,24 @@ class ThemeSetRow(Base):
     arrays: Mapped[bytes]
 
 
+class LineageRow(Base):
+    """What became of a theme when a theme set was made from the one before, and the overlap that proves it."""
+
+    __tablename__ = "lineage"
+    project: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    """The order of events in a project."""
+    theme_set: Mapped[int]
+    """Number of the fitted theme set that was made. It may be gone."""
+    created_at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(16))
+    old: Mapped[str | None] = mapped_column(String(16))
+    new: Mapped[str | None] = mapped_column(String(16))
+    shared: Mapped[int]
+    old_opinions: Mapped[int]
+    new_opinions: Mapped[int]
+
+
 class CodingRow(Base):
     """What was read in an opinion with a theme set: the living one, unless a job is about to do it anew."""
 
@@ -237,6 +270,92 @@ class EditRow(Base):
     values: Mapped[dict[str, Any]]
     author: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class CustomerRow(Base):
+    """The key a customer has in the uploaded files, sealed; responses know only its pseudonym."""
+
+    __tablename__ = "customers"
+    project: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    pseudonym: Mapped[str] = mapped_column(primary_key=True)
+    sealed: Mapped[bytes]
+
+
+class WebhookRow(Base):
+    """An address that is told what happens."""
+
+    __tablename__ = "webhooks"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    project: Mapped[str] = _project(index=True)
+    url: Mapped[str]
+    events: Mapped[list[Any]]
+    secret: Mapped[bytes]
+    """What deliveries are signed with, sealed."""
+    created_at: Mapped[datetime]
+
+
+class DeliveryRow(Base):
+    """An event on its way to a webhook, and what came of each attempt. Its body holds ids and counts, never text."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("deliveries_due", "next_at"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    webhook: Mapped[str] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"), index=True)
+    event: Mapped[str] = mapped_column(String(32))
+    body: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[datetime | None]
+    """When it is tried next; ``None`` once it arrived or was given up."""
+    status: Mapped[int | None]
+    """HTTP status of the latest attempt; ``None`` where none came back."""
+    reason: Mapped[str | None]
+    """Why the latest attempt failed."""
+    delivered_at: Mapped[datetime | None]
+
+
+class PersonRow(Base):
+    """Somebody who signs in."""
+
+    __tablename__ = "people"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    """What they sign in with, in lower case."""
+    digest: Mapped[str | None]
+    """Argon2 of the password; ``None`` until they have set one."""
+    role: Mapped[str | None] = mapped_column(String(8))
+    """In every project: viewer, analyst or admin; ``None``: only where granted."""
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime | None]
+
+
+class GrantRow(Base):
+    """A person's role in one project."""
+
+    __tablename__ = "grants"
+    person: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), primary_key=True)
+    project: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True, index=True)
+    role: Mapped[str] = mapped_column(String(8))
+
+
+class SessionRow(Base):
+    """A signed-in browser: the hash of its token, never itself."""
+
+    __tablename__ = "sessions"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
+
+
+class InvitationRow(Base):
+    """A one-time link to set a password: the hash of its token. Gone once used."""
+
+    __tablename__ = "invitations"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime]
 
 
 class KeyRow(Base):

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from front_desk import Desk, as_csv, comments, wait_for
-from sqlalchemy import event, select
+from sqlalchemy import event, make_url, select, text
 
 from feedback_miner.jobs.engine import Engine
 from feedback_miner.jobs.workshop import Workshop
@@ -261,17 +261,29 @@ def test_a_job_outlives_a_restart_of_the_database(own_server, quick_config, tmp_
 
 
 def _freeze_outside_of_transactions(desk: Desk, process: subprocess.Popen[bytes]) -> bool:
-    """Freeze a process; let it go on where it holds SQLite's lock, which nobody could wait for."""
+    """Freeze a process; let it go on where it is inside a transaction, whose locks nobody could wait for."""
     process.send_signal(signal.SIGSTOP)
-    if not desk.database.url.startswith("sqlite"):
+    if _holds_no_lock(desk):
         return True
-    for path in (Path(desk.database.url.removeprefix("sqlite:///")), desk.shop.folder / "jobs.sqlite"):
+    process.send_signal(signal.SIGCONT)
+    return False
+
+
+def _holds_no_lock(desk: Desk) -> bool:
+    url = make_url(desk.database.url)
+    if url.get_backend_name() == "postgresql":
+        # PostgreSQL lets go of what a frozen process holds, but only after minutes.
+        with desk.database.reading() as session:
+            idle = text(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = :name AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+            )
+            return session.execute(idle, {"name": url.database}).scalar_one() == 0
+    for path in (str(url.database), desk.shop.folder / "jobs.sqlite"):
         connection = sqlite3.connect(path, timeout=0.2, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
         except sqlite3.OperationalError:
-            process.send_signal(signal.SIGCONT)
             return False
         finally:
             connection.close()

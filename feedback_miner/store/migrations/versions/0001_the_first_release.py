@@ -34,6 +34,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("actor", "key"),
     )
     op.create_table(
+        "people",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=True),
+        sa.Column("role", sa.String(length=8), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_table(
         "projects",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -42,6 +53,7 @@ def upgrade() -> None:
         sa.Column("masks", sa.JSON(), nullable=True),
         sa.Column("theme_set", sa.Integer(), nullable=True),
         sa.Column("deletions", sa.Integer(), nullable=False),
+        sa.Column("retention_days", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -78,6 +90,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("project", "sha256"),
     )
     op.create_table(
+        "customers",
+        sa.Column("project", sa.String(length=32), nullable=False),
+        sa.Column("pseudonym", sa.String(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["project"], ["projects.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("project", "pseudonym"),
+    )
+    op.create_table(
         "edits",
         sa.Column("project", sa.String(length=32), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -88,6 +108,29 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["project"], ["projects.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("project", "number"),
     )
+    op.create_table(
+        "grants",
+        sa.Column("person", sa.String(length=32), nullable=False),
+        sa.Column("project", sa.String(length=32), nullable=False),
+        sa.Column("role", sa.String(length=8), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["people.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["project"], ["projects.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("person", "project"),
+    )
+    with op.batch_alter_table("grants", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_grants_project"), ["project"], unique=False)
+
+    op.create_table(
+        "invitations",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("person", sa.String(length=32), nullable=False),
+        sa.Column("expires_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["people.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    with op.batch_alter_table("invitations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invitations_person"), ["person"], unique=False)
+
     op.create_table(
         "keys",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -102,6 +145,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("digest"),
     )
+    op.create_table(
+        "lineage",
+        sa.Column("project", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("theme_set", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("old", sa.String(length=16), nullable=True),
+        sa.Column("new", sa.String(length=16), nullable=True),
+        sa.Column("shared", sa.Integer(), nullable=False),
+        sa.Column("old_opinions", sa.Integer(), nullable=False),
+        sa.Column("new_opinions", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["project"], ["projects.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("project", "number"),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("person", sa.String(length=32), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["people.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sessions_person"), ["person"], unique=False)
+
     op.create_table(
         "theme_sets",
         sa.Column("project", sa.String(length=32), nullable=False),
@@ -124,10 +195,44 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("project", "encoder", "text_key"),
     )
     op.create_table(
+        "webhooks",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("project", sa.String(length=32), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("events", sa.JSON(), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["project"], ["projects.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("webhooks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhooks_project"), ["project"], unique=False)
+
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("webhook", sa.String(length=32), nullable=False),
+        sa.Column("event", sa.String(length=32), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.DateTime(), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("delivered_at", sa.DateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["webhook"], ["webhooks.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index("deliveries_due", ["next_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_deliveries_webhook"), ["webhook"], unique=False)
+
+    op.create_table(
         "jobs",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("project", sa.String(length=32), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
         sa.Column("batch", sa.String(length=32), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("stage", sa.String(length=16), nullable=False),
