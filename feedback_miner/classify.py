@@ -28,6 +28,7 @@ from feedback_miner.embedders import Embedder, load_embedder
 from feedback_miner.errors import InputError, ThemeSetError
 from feedback_miner.reading import ReadOpinion, read_text
 from feedback_miner.stages.causes import adjust_to_prior, read_aspects, score_causes
+from feedback_miner.stages.clean import matching_text
 from feedback_miner.stages.cluster import assign_in_waves
 from feedback_miner.stages.mask import EntityMask
 from feedback_miner.stages.sentiment import Heads, fold_sentiments, load_heads
@@ -126,8 +127,7 @@ class OpinionCoder:
             same = self._heads_embedder.version == self._embedder.version
             head_vectors = vectors if same else self._heads_embedder.encode(texts)
         vectors, head_vectors = half_precision(vectors), half_precision(head_vectors)
-        sentiments = self._heads.read_sentiments(head_vectors, texts)
-        types = self._heads.read_types(head_vectors, texts, sentiments)
+        sentiments, types = self._heads.read(head_vectors, texts)
         themes = self.theme_set
         space = self._place(texts, languages, vectors, sentiments)
         nearest, cosines, taken = assign_in_waves(space, themes.prototypes, themes.thresholds, themes.wave_starts, learned=themes.learned)
@@ -159,6 +159,19 @@ class OpinionCoder:
         vectors, head_vectors = half_precision(vectors), half_precision(head_vectors)
         sentiments = self._heads.read_sentiments(head_vectors, texts)
         return self._place(texts, [language for _, _, language in opinions], vectors, sentiments)
+
+    def align_phrase(self, phrase: str) -> Vectors:
+        """Return a phrase's aligned vector, ``(d,)``, as an opinion's would be before themes are compared.
+
+        Raises InputError where the phrase says nothing.
+        """
+        reading = read_text(phrase)
+        matching = self.hide_entities(matching_text(reading.verbatim.text, reading.language))
+        if not any(letter.isalnum() for letter in matching):
+            raise InputError("the phrase says nothing to compare opinions with; give a few words")
+        vectors = half_precision(self._embedder.encode([matching]))
+        aligned: Vectors = align_vectors(vectors, [matching], [reading.language], self.theme_set.language_means)[0]
+        return aligned
 
     def _place(self, texts: Sequence[str], languages: Sequence[str], vectors: Vectors, sentiments: Sequence[Sentiment]) -> Vectors:
         aligned = align_vectors(vectors, texts, languages, self.theme_set.language_means)
@@ -204,6 +217,10 @@ class Classifier:
     def taxonomy(self) -> Taxonomy:
         """The taxonomy frozen in the theme set."""
         return self._taxonomy
+
+    def align_phrase(self, phrase: str) -> Vectors:
+        """Return a phrase's aligned vector, ``(d,)``; raises InputError where it says nothing."""
+        return self._coder.align_phrase(phrase)
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """Classify texts as they come (raw). The same text gets the same answer alone, in any batch, and in ``mine()``."""

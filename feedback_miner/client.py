@@ -7,6 +7,9 @@ with Client("http://127.0.0.1:8080", key) as client:
     client.classify(["the parcel came two weeks late"], project=project)
 """
 
+import base64
+import binascii
+import hmac
 import json
 import secrets
 import time
@@ -21,9 +24,11 @@ import httpx
 from feedback_miner.errors import FeedbackMinerError, InputError
 from feedback_miner.progress import Progress, report_to_nobody
 
-__all__ = ["Client", "JobFailedError", "ServiceError"]
+__all__ = ["Client", "JobFailedError", "ServiceError", "SignatureError", "verify_webhook"]
 
 _ENDED = frozenset({"succeeded", "failed", "cancelled"})
+_PERIOD = {"since": "from", "until": "to"}
+"""``from`` is no name in Python."""
 _TRIES = 5
 _LONGEST_WAIT = 60
 
@@ -38,6 +43,33 @@ class ServiceError(FeedbackMinerError):
 
 class JobFailedError(FeedbackMinerError):
     """A job failed or was cancelled; the message is its reason."""
+
+
+class SignatureError(FeedbackMinerError):
+    """A delivery that the service did not send, or sent too long ago."""
+
+
+def verify_webhook(secret: str, headers: Mapping[str, str], body: bytes, *, tolerance: int = 300) -> dict[str, Any]:
+    """Return the event that a webhook was sent. Raises SignatureError where it is not signed with ``secret`` (``whsec_…``).
+
+    ``body`` is what was received, byte for byte; ``tolerance`` is how many seconds ago it may have been sent. The same event may come more
+    than once, under the same ``Webhook-Id``.
+    """
+    given = {name.lower(): value for name, value in headers.items()}
+    event, timestamp, signatures = (given.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
+    if not (event and timestamp and signatures):
+        raise SignatureError("this is no delivery: Webhook-Id, Webhook-Timestamp and Webhook-Signature are needed")
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        raise SignatureError("this is no webhook's secret; it begins with whsec_") from None
+    proof = base64.b64encode(hmac.digest(key, f"{event}.{timestamp}.".encode() + body, "sha256"))
+    sent = (signature.removeprefix("v1,") for signature in signatures.split() if signature.startswith("v1,"))
+    if not any(hmac.compare_digest(proof, signature.encode()) for signature in sent):
+        raise SignatureError("the signature is not of this secret and this body; compare the body as it was received")
+    if not (timestamp.isascii() and timestamp.isdecimal()) or abs(time.time() - int(timestamp)) > tolerance:
+        raise SignatureError(f"it was not sent within {tolerance} seconds of now; it may be replayed, or a clock is wrong")
+    return cast("dict[str, Any]", json.loads(body))
 
 
 class Client:
@@ -112,15 +144,25 @@ class Client:
             infer_schema_length=None,
         )
 
-    def opinions(self, project: str, theme: str, **filters: Any) -> Iterator[dict[str, Any]]:
-        """Yield a theme's opinions, page after page. ``filters``: ``sentiment``, ``words``."""
-        cursor: str | None = "0"
-        while cursor is not None:
-            page = self.request(
-                "GET", f"/v1/projects/{project}/themes/{theme}/opinions", params={"cursor": cursor, "limit": 500, **filters}
-            )
-            yield from page["items"]
-            cursor = page["next"]
+    def opinions(self, project: str, theme: str | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield opinions, page after page: a theme's, those in none (``"residual"``), or all of a project.
+
+        ``filters``: ``since`` and ``until`` (dates, the second left out), ``score_group``, ``sentiment``, ``type``, ``cause``, ``reason``,
+        ``channel``, ``language``, ``attribute`` (``name:value``, or a list of them), ``words``, and ``meaning``: nearest first.
+        """
+        place = "opinions" if theme is None else "residual" if theme == "residual" else f"themes/{theme}/opinions"
+        return self._pages(f"/v1/projects/{project}/{place}", filters)
+
+    def customers(self, project: str, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield customers to call back, by their own keys, with what they said. ``filters``: those of ``opinions`` but ``meaning``, and
+        ``theme``. The key must have the scope ``contact``.
+        """
+        return self._pages(f"/v1/projects/{project}/customers", filters)
+
+    def preview_split(self, project: str, theme: str, **asked: Any) -> dict[str, Any]:
+        """Return what a theme might be split into: ``parts=3``, or ``words`` or ``meaning`` that part it in two."""
+        body = {"by": "clusters" if "parts" in asked else "query", **asked}
+        return self.request("POST", f"/v1/projects/{project}/themes/{theme}/split-preview", json=body)
 
     def report(self, project: str, kind: str = "html", *, language: str = "en") -> bytes:
         """Return a project's report: ``html``, ``json`` or ``csv``."""
@@ -133,6 +175,10 @@ class Client:
     def undo(self, project: str, number: int) -> dict[str, Any]:
         """Take an edit back."""
         return self.request("POST", f"/v1/projects/{project}/edits/{number}/undo")
+
+    def remine(self, project: str) -> str:
+        """Ask for the themes of all waves to be found anew; return the job's id."""
+        return str(self.request("POST", f"/v1/projects/{project}/remine")["id"])
 
     def classify(self, texts: Sequence[str], *, project: str | None = None, language: str = "en") -> list[dict[str, Any]]:
         """Classify texts; with a project, by its themes."""
@@ -149,6 +195,16 @@ class Client:
         """Send any request; return its JSON object (empty where there is none)."""
         response = self._send(method, path, **options)
         return cast("dict[str, Any]", response.json()) if response.content else {}
+
+    def _pages(self, path: str, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        renamed = {_PERIOD.get(name, name): value for name, value in filters.items() if value is not None}
+        cursor: str | None = None
+        while True:
+            page = self.request("GET", path, params={**({} if cursor is None else {"cursor": cursor}), "limit": 500, **renamed})
+            yield from page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         once = {"Idempotency-Key": secrets.token_hex(16)} if method == "POST" else {}  # the same for every try

@@ -12,7 +12,7 @@ from feedback_miner.domain import ContentStatus, Document, FeedbackItem, Opinion
 from feedback_miner.progress import Progress
 from feedback_miner.reading import Reading, read_text
 from feedback_miner.stages.clean import text_key
-from feedback_miner.stages.redact import redact_value
+from feedback_miner.stages.redact import pseudonymise, redact_value
 
 __all__ = ["Corpus", "count_copies", "read_corpus"]
 
@@ -83,7 +83,7 @@ def _redacted(item: FeedbackItem, key: bytes) -> FeedbackItem:
     return replace(
         item,
         texts=(),
-        customer=None if item.customer is None else redact_value(item.customer, key=key),
+        customer=None if item.customer is None else pseudonymise(item.customer, key=key),
         channel=None if item.channel is None else redact_value(item.channel, key=key),
         attributes=tuple((name, redact_value(value, key=key)) for name, value in item.attributes),
     )

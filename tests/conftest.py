@@ -117,6 +117,17 @@ def database(database_url: str) -> Iterator[Database]:
     database.close()
 
 
+@pytest.fixture
+def bare_url(database_url: str, tmp_path: Path) -> Iterator[str]:
+    """The address of a second database of the same kind, without a table in it."""
+    if database_url.startswith("sqlite"):
+        yield f"sqlite:///{tmp_path / 'bare' / 'test.sqlite'}"
+    else:
+        name = create_postgres_database()
+        yield postgres_url(name)
+        drop_postgres_database(name)
+
+
 def create_postgres_database(template: str = "template0") -> str:
     name = f"feedback_miner_test_{secrets.token_hex(6)}"
     with psycopg.connect(POSTGRES, autocommit=True, connect_timeout=5) as connection:

@@ -1,5 +1,8 @@
 """The client against a service that answers from a script: what it sends, how long it waits, what it makes of refusals."""
 
+import base64
+import datetime
+import hmac
 import json
 from typing import Any
 
@@ -7,7 +10,7 @@ import httpx
 import pytest
 
 from feedback_miner import client as client_module
-from feedback_miner.client import Client, JobFailedError, ServiceError
+from feedback_miner.client import Client, JobFailedError, ServiceError, SignatureError, verify_webhook
 from feedback_miner.errors import FeedbackMinerError
 
 JOB = {"id": "job_1", "stage": "encode", "done": 3, "total": 10, "reason": None}
@@ -136,8 +139,32 @@ class TestRefusals:
 def test_pages_are_followed(talk):
     client, script = talk({"items": [{"id": "a"}], "next": "7"}, {"items": [{"id": "b"}], "next": None})
     assert [opinion["id"] for opinion in client.opinions("prj_1", "t-1", sentiment="negative")] == ["a", "b"]
-    assert [request.url.params["cursor"] for request in script.asked] == ["0", "7"]
+    assert [request.url.params.get("cursor") for request in script.asked] == [None, "7"]
     assert {request.url.params["sentiment"] for request in script.asked} == {"negative"}
+
+
+def test_filters_are_sent_by_their_names_in_the_api(talk):
+    client, script = talk(*[{"items": [], "next": None}] * 3)
+    day = datetime.date(2026, 5, 1)
+    assert list(client.opinions("prj_1", since=day, until="2026-06-01", attribute=["region:north", "age:44"], words=None)) == []
+    assert list(client.opinions("prj_1", "residual", meaning="late")) == []
+    assert list(client.customers("prj_1", theme="t-1", score_group="detractor")) == []
+    first, second, third = (request.url for request in script.asked)
+    assert (first.path, first.params["from"], first.params["to"]) == ("/v1/projects/prj_1/opinions", "2026-05-01", "2026-06-01")
+    assert (first.params.get_list("attribute"), "words" in first.params) == (["region:north", "age:44"], False)
+    assert (second.path, second.params["meaning"]) == ("/v1/projects/prj_1/residual", "late")
+    assert (third.path, third.params["theme"], third.params["score_group"]) == ("/v1/projects/prj_1/customers", "t-1", "detractor")
+
+
+def test_a_split_is_asked_for_by_parts_or_by_a_query(talk):
+    client, script = talk({"parts": []}, {"parts": []})
+    client.preview_split("prj_1", "t-1", parts=3)
+    client.preview_split("prj_1", "t-1", meaning="the courier")
+    assert {request.url.path for request in script.asked} == {"/v1/projects/prj_1/themes/t-1/split-preview"}
+    assert [json.loads(request.content) for request in script.asked] == [
+        {"by": "clusters", "parts": 3},
+        {"by": "query", "meaning": "the courier"},
+    ]
 
 
 def test_themes_are_a_table(talk):
@@ -175,3 +202,73 @@ def test_edits_are_sent_and_taken_back(talk):
 def test_an_answer_without_content_is_an_empty_one(talk):
     client, _ = talk(httpx.Response(204))
     assert client.request("DELETE", "/v1/projects/prj_1") == {}
+
+
+class TestDeliveries:
+    """The example that is published with the libraries for Standard Webhooks, and what may be wrong with it."""
+
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    body = b'{"test": 2432232314}'
+    sent_at = 1_614_265_330
+    headers = {
+        "Webhook-Id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "Webhook-Timestamp": str(sent_at),
+        "Webhook-Signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+
+    @pytest.fixture(autouse=True)
+    def _clock(self, monkeypatch):
+        monkeypatch.setattr(client_module.time, "time", lambda: float(self.sent_at))
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {},
+            {"Webhook-Signature": "v1,AAAA v1a,BBBB " + headers["Webhook-Signature"]},  # as while a secret is changed
+        ],
+    )
+    def test_that_are_signed_are_events(self, changed):
+        headers = {name.lower(): value for name, value in {**self.headers, **changed}.items()}
+        assert verify_webhook(self.secret, headers, self.body) == {"test": 2432232314}
+        assert verify_webhook(self.secret.removeprefix("whsec_"), httpx.Headers(headers), self.body) == {"test": 2432232314}
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"Webhook-Id": "msg_another"},
+            {"Webhook-Timestamp": str(sent_at + 1)},
+            {"Webhook-Signature": "v1,AAAA"},
+            {"Webhook-Signature": "v1,é"},
+            {"Webhook-Signature": headers["Webhook-Signature"].removeprefix("v1,")},
+            {"Webhook-Signature": headers["Webhook-Signature"].replace("v1,", "v2,")},
+        ],
+    )
+    def test_that_were_tampered_with_are_refused(self, changed):
+        with pytest.raises(SignatureError, match="signature is not of this secret"):
+            verify_webhook(self.secret, {**self.headers, **changed}, self.body)
+
+    def test_with_another_body_or_secret_are_refused(self):
+        with pytest.raises(SignatureError, match="signature is not"):
+            verify_webhook(self.secret, self.headers, self.body + b" ")
+        with pytest.raises(SignatureError, match="signature is not"):
+            verify_webhook("whsec_" + "A" * 32, self.headers, self.body)
+        with pytest.raises(SignatureError, match="no webhook's secret"):
+            verify_webhook("whsec_no base64", self.headers, self.body)
+
+    @pytest.mark.parametrize("missing", headers)
+    def test_without_a_header_are_refused(self, missing):
+        with pytest.raises(SignatureError, match="this is no delivery"):
+            verify_webhook(self.secret, {name: value for name, value in self.headers.items() if name != missing}, self.body)
+
+    @pytest.mark.parametrize("late", [-301, 301])
+    def test_of_another_time_are_refused(self, late, monkeypatch):
+        monkeypatch.setattr(client_module.time, "time", lambda: float(self.sent_at + late))
+        with pytest.raises(SignatureError, match="within 300 seconds"):
+            verify_webhook(self.secret, self.headers, self.body)
+        assert verify_webhook(self.secret, self.headers, self.body, tolerance=301) == {"test": 2432232314}
+
+    def test_whose_time_is_none_are_refused(self):
+        signed = f"{self.headers['Webhook-Id']}.soon.".encode() + self.body
+        proof = base64.b64encode(hmac.digest(base64.b64decode(self.secret.removeprefix("whsec_")), signed, "sha256")).decode()
+        with pytest.raises(SignatureError, match="within 300 seconds"):
+            verify_webhook(self.secret, {**self.headers, "Webhook-Timestamp": "soon", "Webhook-Signature": f"v1,{proof}"}, self.body)

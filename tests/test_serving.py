@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from feedback_miner.cli import app
 from feedback_miner.cli.serving import _JsonLines
 from feedback_miner.config import Settings
-from feedback_miner.errors import InputError
+from feedback_miner.errors import InputError, NotFoundError
+from feedback_miner.store import Database, access, people
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,7 @@ def served(monkeypatch) -> list[dict[str, Any]]:
         calls.append({"service": served_app.state.service, **options})
 
     monkeypatch.setattr("uvicorn.run", run)
+    monkeypatch.setattr("feedback_miner.cli.child.ChildWorker.start", lambda child: calls.append({"worker": child}))
     return calls
 
 
@@ -78,6 +80,14 @@ class TestSettings:
         with pytest.raises(InputError, match="FEEDBACK_MINER_PORT is 'http'; give a whole number"):
             Settings.from_environment({"FEEDBACK_MINER_PORT": "http"})
 
+    @pytest.mark.parametrize(("said", "meant"), [("yes", True), ("1", True), ("TRUE", True), ("no", False), ("0", False), ("", False)])
+    def test_of_yes_or_no_are_one_of_them(self, said, meant):
+        assert Settings.from_environment({"FEEDBACK_MINER_ALLOW_PRIVATE_TARGETS": said}).allow_private_targets is meant
+
+    def test_of_neither_yes_nor_no_say_so(self):
+        with pytest.raises(InputError, match="FEEDBACK_MINER_ALLOW_PRIVATE_TARGETS is 'perhaps'; give yes or no"):
+            Settings.from_environment({"FEEDBACK_MINER_ALLOW_PRIVATE_TARGETS": "perhaps"})
+
 
 class TestServe:
     def test_prints_the_first_key_once(self, served, tmp_path):
@@ -95,16 +105,78 @@ class TestServe:
         assert result.stdout == ""
         assert "--print-key" in result.stderr
 
+    def test_invites_the_first_admin_until_one_has_come(self, served, tmp_path):
+        def start() -> str:
+            return run("serve", "--data", tmp_path / "data", "--host", "0.0.0.0", "--port", "9001", "--print-key").stderr
+
+        lines = [start(), start()]
+        links = [line.split()[-1] for line in lines]
+        assert all(line.startswith("no admin can sign in yet; 'admin' sets a password here: ") for line in lines)
+        assert all(link.startswith("http://localhost:9001/accept#fmi_") for link in links)
+        database = Database(f"sqlite:///{tmp_path / 'data' / 'feedback-miner.sqlite'}")
+        with database.transaction() as session:
+            with pytest.raises(NotFoundError):
+                people.accept_invitation(session, links[0].partition("#")[2], "digest")
+            assert people.accept_invitation(session, links[1].partition("#")[2], "digest").role == "admin"
+        assert start() == ""
+        database.close()
+
+    def test_invites_nobody_where_keys_are_all_there_is(self, served, tmp_path):
+        run("db", "upgrade", "--data", tmp_path / "data")
+        database = Database(f"sqlite:///{tmp_path / 'data' / 'feedback-miner.sqlite'}")
+        with database.transaction() as session:
+            access.add_key(session, "the only one", ["admin"])
+        result = run("serve", "--data", tmp_path / "data", "--print-key")
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+        database.close()
+
     def test_listens_where_it_is_told_to(self, served, tmp_path, monkeypatch):
         monkeypatch.setenv("FEEDBACK_MINER_PORT", "9001")
         run("serve", "--data", tmp_path / "data", "--host", "0.0.0.0")
-        (call,) = served
+        (*_, call) = served
         assert (call["host"], call["port"]) == ("0.0.0.0", 9001)
         assert not call["access_log"]
+
+    def test_mines_beside_itself_unless_told_otherwise(self, served, tmp_path):
+        run("serve", "--data", tmp_path / "data", "--port", "9001", "--name", "north")
+        run("serve", "--data", tmp_path / "data", "--no-worker")
+        child, *others = [call["worker"] for call in served if "worker" in call]
+        assert others == []
+        assert child.environment["FEEDBACK_MINER_WORKER"] == "north"
+        assert Settings.from_environment(child.environment) == Settings(data=tmp_path / "data", port=9001, worker="north")
 
     def test_keeps_its_data_from_other_users(self, served, tmp_path):
         run("serve", "--data", tmp_path / "data")
         assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+
+
+class TestInvite:
+    def test_prints_a_link_for_who_lost_the_password(self, served, tmp_path, monkeypatch):
+        monkeypatch.setenv("FEEDBACK_MINER_PUBLIC_URL", "https://feedback.example.com/")
+        first = run("serve", "--data", tmp_path / "data", "--print-key").stderr.split()[-1].partition("#")[2]
+        database = Database(f"sqlite:///{tmp_path / 'data' / 'feedback-miner.sqlite'}")
+        with database.transaction() as session:
+            person = people.accept_invitation(session, first, "digest").id
+        result = run("invite", "Admin", "--data", tmp_path / "data")
+        assert result.exit_code == 0
+        assert result.stdout.startswith("https://feedback.example.com/accept#fmi_")
+        with database.transaction() as session:
+            assert people.get_person(session, person).digest is None
+            assert people.accept_invitation(session, result.stdout.strip().partition("#")[2], "another").id == person
+            assert access.list_audit(session)[-1].actor == "command line"
+        database.close()
+
+    def test_knows_no_one_else(self, tmp_path):
+        run("db", "upgrade", "--data", tmp_path / "data")
+        result = run("invite", "ada", "--data", tmp_path / "data")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith("error: nobody is named 'ada'")
+
+    def test_makes_no_database(self, tmp_path):
+        (tmp_path / "data").mkdir()
+        result = run("invite", "ada", "--data", tmp_path / "data")
+        assert result.exit_code == 1
+        assert "db upgrade" in result.stderr
 
 
 class TestErrors:

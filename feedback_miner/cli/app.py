@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from feedback_miner import __version__
+from feedback_miner.cli.database import db_app
 from feedback_miner.cli.edge import guarded, prepare_process
 from feedback_miner.cli.evaluation import evaluate_app, train_app
 from feedback_miner.cli.options import AsJson, Encoder, Language, Quiet, ScoreKindName
 from feedback_miner.cli.progress import show_progress
-from feedback_miner.cli.serving import db_app, serve, worker
+from feedback_miner.cli.serving import invite, serve, worker
 from feedback_miner.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(db_app, name="db")
 app.command()(serve)
 app.command()(worker)
+app.command()(invite)
 
 
 def main() -> None:

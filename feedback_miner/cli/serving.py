@@ -1,127 +1,162 @@
-"""The commands of whoever runs the service: serve, worker, db. Settings from options, then the environment; computes nothing itself."""
+"""The commands of whoever runs the service: serve, worker, invite. Settings from options, then the environment; computes nothing itself."""
 
 import json
 import logging
+import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from feedback_miner.cli.child import ChildWorker, call_when_orphaned
+from feedback_miner.cli.database import reaching_the_database
 from feedback_miner.cli.edge import guarded
-from feedback_miner.errors import StoreError
+from feedback_miner.cli.options import DatabaseUrl, DataFolder
+from feedback_miner.errors import InputError, NotFoundError
 
-__all__ = ["db_app", "serve", "worker"]
+__all__ = ["invite", "serve", "worker"]
 
-db_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The service's database.")
-
-_Data = Annotated[Path | None, typer.Option(metavar="DIR", help="Data folder. [default: feedback-miner-data]", show_default=False)]
-_Database = Annotated[
-    str | None, typer.Option(metavar="URL", help="postgresql://user@host/name; SQLite in the data folder if not given.", show_default=False)
-]
 _Encoder = Annotated[str | None, typer.Option(metavar="NAME", help="Embedder of new projects. [default: e5-small]", show_default=False)]
+_LogLevel = Annotated[
+    str | None,
+    typer.Option(metavar="LEVEL", help="error, warning, info or debug; info logs requests, jobs. [default: warning]", show_default=False),
+]
+_MetricsPort = Annotated[
+    int | None, typer.Option(metavar="NUMBER", help="Show the worker's figures to Prometheus on this port.", show_default=False)
+]
 _Worker = Annotated[str | None, typer.Option("--name", metavar="NAME", help="This worker's name. [default: host name]", show_default=False)]
+_log = logging.getLogger(__name__)
+_LEVELS = ("error", "warning", "info", "debug")
 
 
 @guarded
 def serve(
-    data: _Data = None,
-    database: _Database = None,
+    data: DataFolder = None,
+    database: DatabaseUrl = None,
     host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="[default: 127.0.0.1]", show_default=False)] = None,
     port: Annotated[int | None, typer.Option(metavar="NUMBER", help="[default: 8080]", show_default=False)] = None,
     encoder: _Encoder = None,
     name: _Worker = None,
-    worker: Annotated[bool, typer.Option("--worker/--no-worker", help="Whether this process also mines batches.")] = True,
+    log_level: _LogLevel = None,
+    worker: Annotated[bool, typer.Option("--worker/--no-worker", help="Whether a process beside this one mines batches.")] = True,
+    metrics_port: _MetricsPort = None,
     print_key: Annotated[bool, typer.Option("--print-key", help="Create an admin key where there is none yet, and print it once.")] = False,
 ) -> None:
     """Serve the API, and mine what is uploaded."""
     import uvicorn
 
     from feedback_miner.config import Settings
-    from feedback_miner.store import access
+    from feedback_miner.store import access, people
     from feedback_miner.web.app import create_app, open_service
+    from feedback_miner.web.people import invitation_link
 
-    _log_to_stderr()
-    settings = Settings.from_environment(data=data, database=database, host=host, port=port, encoder=encoder, worker=name)
-    with _reaching_the_database():
-        service = open_service(settings, works=worker)
+    settings = Settings.from_environment(
+        data=data, database=database, host=host, port=port, encoder=encoder, worker=name, log_level=log_level
+    )
+    _log_to_stderr(settings.log_level)
+    with reaching_the_database():
+        service = open_service(settings, works=False)
     with service.database.transaction() as session:
-        fresh = not access.has_keys(session)
-        if fresh and print_key:
-            typer.echo(access.add_key(session, "first admin", ["admin"])[1])
-    if fresh and not print_key:
-        typer.echo("nobody has a key yet: start once with --print-key", err=True)
+        keyless = not access.has_keys(session)
+        invited = people.invite_first_admin(session, create=keyless)
+        key = access.add_key(session, "first admin", ["admin"])[1] if keyless and print_key else None
+    if invited is not None:
+        name, token = invited
+        typer.echo(f"no admin can sign in yet; {name!r} sets a password here: {invitation_link(settings.origin, token)}", err=True)
+    if key is not None:
+        typer.echo(key)
+    elif keyless:
+        typer.echo("nobody has a key yet; for the first one, start once with --print-key", err=True)
     sys.stdout.flush()
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn, once it has stopped as asked, sends it to itself again: that is no failure
-    uvicorn.run(
-        create_app(service),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
+    child = ChildWorker(settings.to_environment(), () if metrics_port is None else ("--metrics-port", str(metrics_port)))
+    if worker:
+        child.start()
+    try:
+        uvicorn.run(
+            create_app(service),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+    finally:
+        child.stop()
 
 
 @guarded
-def worker(data: _Data = None, database: _Database = None, name: _Worker = None) -> None:
+def invite(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a person there is.", show_default=False)],
+    data: DataFolder = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Print a one-time link with which a person sets a new password: for the admin who lost theirs. The old one ends at once."""
+    from feedback_miner.config import Settings
+    from feedback_miner.store import Database, access, people
+    from feedback_miner.web.people import invitation_link
+
+    settings = Settings.from_environment(data=data, database=database)
+    with reaching_the_database():
+        store = Database(settings.database_url)
+        store.check()
+        with store.transaction() as session:
+            person = people.find_person(session, name)
+            if person is None:
+                raise NotFoundError(f"nobody is named {name!r}; POST /v1/people makes people")
+            token = people.invite(session, person.id)[1]
+            access.note(session, "command line", "invite person", subject=person.id)
+    store.close()
+    typer.echo(invitation_link(settings.origin, token))
+
+
+@guarded
+def worker(
+    data: DataFolder = None,
+    database: DatabaseUrl = None,
+    name: _Worker = None,
+    log_level: _LogLevel = None,
+    metrics_port: _MetricsPort = None,
+    metrics_host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where it listens for Prometheus.")] = "127.0.0.1",
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> None:
     """Mine what is uploaded elsewhere; serves no API."""
+    from prometheus_client import start_http_server
+
     from feedback_miner.config import Settings
     from feedback_miner.web.app import open_service
 
-    _log_to_stderr()
-    with _reaching_the_database():
-        service = open_service(Settings.from_environment(data=data, database=database, worker=name))
+    settings = Settings.from_environment(data=data, database=database, worker=name, log_level=log_level)
+    _log_to_stderr(settings.log_level)
+    with reaching_the_database():
+        service = open_service(settings)
+    if metrics_port is not None:
+        shown, _ = start_http_server(metrics_port, metrics_host, service.shop.metrics.registry)
+        _log.info("figures are shown", extra={"fields": {"port": shown.server_port}})
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    if with_parent:
+        call_when_orphaned(stopped.set)
     service.engine.start()
     stopped.wait()
     service.engine.stop()
     service.database.close()
+    _leave(unfinished=service.engine.unfinished)
 
 
-@db_app.command("upgrade")
-@guarded
-def upgrade(data: _Data = None, database: _Database = None) -> None:
-    """Bring the database to this version's schema."""
-    from feedback_miner.config import Settings
-    from feedback_miner.store import Database
-
-    settings = Settings.from_environment(data=data, database=database)
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _reaching_the_database():
-        Database(settings.database_url).upgrade()
-
-
-@db_app.command("check")
-@guarded
-def check(data: _Data = None, database: _Database = None) -> None:
-    """Say whether the database has this version's schema."""
-    from feedback_miner.config import Settings
-    from feedback_miner.store import Database
-
-    with _reaching_the_database():
-        Database(Settings.from_environment(data=data, database=database).database_url).check()
-    typer.echo("the database is up to date")
-
-
-@contextmanager
-def _reaching_the_database() -> Iterator[None]:
-    from sqlalchemy.exc import OperationalError
-
-    try:
-        yield
-    except OperationalError as error:
-        reason = str(error.orig).strip().partition("\n")[0]
-        raise StoreError(f"the database cannot be used: {reason}") from None
+def _leave(*, unfinished: bool) -> None:
+    """End the process at once where a step is still computing: the interpreter would wait for its thread, which may take minutes."""
+    if unfinished:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 class _JsonLines(logging.Formatter):
@@ -133,12 +168,17 @@ class _JsonLines(logging.Formatter):
         entry = {"at": at, "level": record.levelname, "from": record.name, "message": record.getMessage()}
         if record.exc_info and record.exc_info[0]:
             entry |= {"error": record.exc_info[0].__name__, "places": "".join(traceback.format_tb(record.exc_info[2]))}
+        entry |= getattr(record, "fields", {})
         return json.dumps(entry, ensure_ascii=False)
 
 
-def _log_to_stderr() -> None:
+def _log_to_stderr(level: str) -> None:
+    """Log JSON lines: ours from a level on, everybody else's (uvicorn's, the libraries') from warnings on."""
+    if level not in _LEVELS:
+        raise InputError(f"there is no log level {level!r}; choose among {', '.join(_LEVELS)}")
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.getLogger("feedback_miner").setLevel(level.upper())
     engine = logging.getLogger("dbos")  # brings a handler of its own, which shows exceptions whole, unless it finds one
     engine.handlers[:], engine.propagate = [handler], False

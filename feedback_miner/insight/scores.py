@@ -4,7 +4,7 @@ All intervals are 95 %. Weights enter through Kish's effective sample size, ``(s
 11.7), so that uneven weights widen every interval. Counts of people stay counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -16,12 +16,14 @@ from feedback_miner.errors import InputError
 
 __all__ = [
     "FEW_PEOPLE",
+    "GROUPS",
     "SCALES",
     "Numbers",
     "effective_size",
     "is_detractor",
     "nps_interval",
     "score_contributions",
+    "score_range",
     "summarise_scores",
     "wilson_interval",
 ]
@@ -38,12 +40,29 @@ _Z = 1.959963984540054
 _TOP_TWO = {ScoreKind.CSAT: 4.0, ScoreKind.CES: 6.0, ScoreKind.STARS: 4.0}
 _UNHAPPY_BELOW = {ScoreKind.CSAT: 4.0, ScoreKind.CES: 5.0, ScoreKind.STARS: 4.0}
 
+_ABOVE_SIX = float(np.nextafter(6.0, 7.0))
+GROUPS: Mapping[ScoreKind, Mapping[str, tuple[float, float]]] = {
+    ScoreKind.NPS: {"detractor": (-np.inf, _ABOVE_SIX), "passive": (_ABOVE_SIX, 9.0), "promoter": (9.0, np.inf)},
+    ScoreKind.CSAT: {"unsatisfied": (-np.inf, 4.0), "satisfied": (4.0, np.inf)},
+    ScoreKind.CES: {"low": (-np.inf, 5.0), "middle": (5.0, 6.0), "high": (6.0, np.inf)},
+    ScoreKind.STARS: {"low": (-np.inf, 4.0), "high": (4.0, np.inf)},
+}
+"""Groups of people by their answer, ``[low, high)``, worst first. Every answer is in one of them."""
+
 
 def is_detractor(value: float, kind: ScoreKind) -> bool:
     """Tell whether somebody who gave this answer counts as unhappy:
     NPS 0-6, CSAT and stars under 4, CES under 5 (not agreeing that it was easy).
     """
     return value <= 6 if kind is ScoreKind.NPS else value < _UNHAPPY_BELOW[kind]
+
+
+def score_range(group: str, kind: ScoreKind) -> tuple[float, float]:
+    """Return which answers, ``[low, high)``, belong to a group of ``GROUPS``. Raises InputError where the kind has no such group."""
+    found = GROUPS[kind].get(group)
+    if found is None:
+        raise InputError(f"{kind.value} scores have no group {group!r}; choose among {', '.join(GROUPS[kind])}")
+    return found
 
 
 def effective_size(weights: NDArray[np.float64]) -> float:

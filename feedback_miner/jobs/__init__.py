@@ -5,8 +5,11 @@
     steps       the steps: plain functions of a claim, each one a transaction or a few that can be repeated
     lease       who is alive, and who takes over from whom is not
     engine      DBOS: which step comes next, what is resumed after a crash
+    dispatcher  webhooks' deliveries
     living      the theme set that codes: the fitted one, with analysts' edits replayed on it
-    forget      a customer's deletion
+    forget      deletion: of a customer, and of what has grown too old
+    retention   once a day: what is too old, what was left behind
+    queue_metrics   what waits, for Prometheus
 
 A step takes and returns ids and counts, never text: what the engine remembers outlives a deletion.
 """

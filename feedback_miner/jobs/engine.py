@@ -8,6 +8,8 @@ docs/decisions/0007-dbos-and-the-store.md.
 """
 
 import logging
+import threading
+import time
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -21,9 +23,12 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from feedback_miner.errors import FeedbackMinerError, NotFoundError
 from feedback_miner.jobs import steps
-from feedback_miner.jobs.claim import Claim, ClaimLost, JobCancelled, claim_job
+from feedback_miner.jobs.claim import Claim, ClaimLost, JobCancelled, WorkerStopping, claim_job
+from feedback_miner.jobs.dispatcher import Dispatcher
 from feedback_miner.jobs.lease import Lease
-from feedback_miner.jobs.workshop import Workshop
+from feedback_miner.jobs.retention import Housekeeper
+from feedback_miner.jobs.workshop import JOBS_FILE, Workshop
+from feedback_miner.outbound import Poster
 from feedback_miner.store import projects
 
 __all__ = ["Engine"]
@@ -35,6 +40,10 @@ _VERSION = "1"
 """Of the order of the steps. Work begun under one version is only ever resumed under the same."""
 _MOST_RESTARTS = 100
 """A job that takes its process down with it each time must come to an end some day."""
+_LONGEST_END = 10
+"""Seconds that a stopping process gives a step to come to its next report."""
+_STEPS = "dbos-executor"
+"""What the threads that run steps are called."""
 _log = logging.getLogger(__name__)
 _shop: Workshop | None = None
 """The workshop of this process: DBOS finds its functions by name, and those have no other way to it."""
@@ -43,14 +52,26 @@ _shop: Workshop | None = None
 class Engine:
     """The engine of a process; there can be one at a time."""
 
-    def __init__(self, shop: Workshop, *, worker: str = "local", works: bool = True, lease_seconds: float = 30.0) -> None:
+    def __init__(
+        self,
+        shop: Workshop,
+        *,
+        worker: str = "local",
+        works: bool = True,
+        lease_seconds: float = 30.0,
+        allow_private_targets: bool = False,
+    ) -> None:
         """Name the process among workers: no other may have its name.
 
-        ``works``: whether this process takes up jobs, or only hands them in. A worker that gives no sign of life for ``lease_seconds``
-        loses its jobs to the others.
+        ``works``: whether this process takes up jobs and delivers to webhooks, or only hands jobs in. A worker that gives no sign of life
+        for ``lease_seconds`` loses its jobs to the others. ``allow_private_targets``: whether webhooks may be at private addresses.
         """
-        self._shop, self._works = shop, works
+        self._shop, self._works, self._allow_private = shop, works, allow_private_targets
+        self._dispatcher: Dispatcher | None = None
+        self.unfinished = False
+        """Whether a step was still computing when this was stopped: the process need not wait for it, it is repeated at the next start."""
         self._worker = worker if works else f"{worker}, without work"  # or starting it would call back what the worker is at
+        self._housekeeper = Housekeeper(shop, self.enqueue)
         self._lease = Lease(
             shop.database, worker, queue=_QUEUE, seconds=lease_seconds, hand_in=self.enqueue, give_up=partial(_give_up, shop)
         )
@@ -75,6 +96,9 @@ class Engine:
         DBOS.register_queue(_QUEUE, partition_concurrency=1, worker_concurrency=1, polling_interval_sec=0.2, on_conflict="always_update")
         if self._works:
             self._lease.start()
+            self._housekeeper.start()
+            self._dispatcher = Dispatcher(self._shop, Poster(allow_private=self._allow_private))
+            self._dispatcher.start()
 
     def enqueue(self, job: str) -> None:
         """Hand a job in. Handing it in twice is handing it in once."""
@@ -84,18 +108,21 @@ class Engine:
         with SetWorkflowID(job), SetEnqueueOptions(queue_partition_key=row.project, priority=row.number):
             DBOS.enqueue_workflow(_QUEUE, _mine, job)
 
-    def stop(self, *, patience: int = 0) -> None:
-        """Stop; a step at hand has ``patience`` seconds to end, and is otherwise repeated at the next start."""
+    def stop(self) -> None:
+        """Stop: a step at hand ends at its next report, and is repeated at the next start."""
         self._lease.stop()
-        if not patience:
-            self._shop.stopping.set()
-        DBOS.destroy(workflow_completion_timeout_sec=patience)
+        self._housekeeper.stop()
         self._shop.stopping.set()
+        if self._dispatcher is not None:
+            self._dispatcher.stop()
+        # A step that is still on its way would find DBOS gone under its feet when it reports its end.
+        DBOS.destroy(workflow_completion_timeout_sec=_LONGEST_END if self._works else 0)
+        self.unfinished = any(thread.name.startswith(_STEPS) for thread in threading.enumerate())
 
 
 def _system_url(url: str, folder: Path) -> str:
     if make_url(url).get_backend_name() == "sqlite":
-        return f"sqlite:///{folder / 'jobs.sqlite'}"
+        return f"sqlite:///{folder / JOBS_FILE}"
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
@@ -120,15 +147,19 @@ def _mine(job: str) -> None:
     try:
         if not (_run("ingest", job) and _run("mask", job)):
             return
-        after = 0
-        while (answer := _encode(job, after)) != _DONE:
-            if answer == _ENDED:
-                return
-            after = after if answer == _AGAIN else answer
-        if _run("themes", job) and _run("code", job) and _run("measure", job):
+        if _encode_all(job) and _run("themes", job) and _encode_all(job) and _run("code", job) and _run("measure", job):
             _end(job, "succeeded", None)
     except dbos_errors.DBOSMaxStepRetriesExceeded:
         _end(job, "failed", "the database could not be reached for several minutes; try again when it is back")
+
+
+def _encode_all(job: str) -> bool:
+    after = 0
+    while (answer := _encode(job, after)) != _DONE:
+        if answer == _ENDED:
+            return False
+        after = after if answer == _AGAIN else answer
+    return True
 
 
 def _run(step: str, job: str) -> bool:
@@ -143,41 +174,50 @@ def _attempt(step: str, job: str) -> int:
         getattr(steps, step)(claim)
         return _DONE
 
-    return _guarded(job, run)
+    return _guarded(step, job, run)
 
 
 @_step("encode")
 def _encode(job: str, after: int) -> int:
     """Return the last row done, or why there is none: row numbers begin at one."""
-    return _guarded(job, lambda claim: steps.encode(claim, after) or _DONE)
+    return _guarded("encode", job, lambda claim: steps.encode(claim, after) or _DONE)
 
 
 @_step("end")
 def _end(job: str, state: str, reason: str | None) -> None:
     with _workshop().database.transaction() as session:
         projects.end_job(session, job, state, reason)
+    _say("job ended", job, state=state)
 
 
 def _give_up(shop: Workshop, job: str, reason: str) -> None:
     with shop.database.transaction() as session:
         projects.end_job(session, job, "failed", reason)
     steps.sweep(shop, job)
+    _say("job ended", job, state="failed")
 
 
-def _guarded(job: str, step: Callable[[Claim], int]) -> int:
+def _abandon(claim: Claim, state: str, reason: str | None) -> None:
+    steps.abandon(claim, state, reason)
+    _say("job ended", claim.job, project=claim.project, state=state)
+
+
+def _guarded(name: str, job: str, step: Callable[[Claim], int]) -> int:
     """Run a step of a job that is still wanted; note why it failed, and answer ``_ENDED``. Transient faults pass, to be retried."""
     shop = _workshop()
+    if shop.stopping.is_set():
+        raise WorkerStopping
     try:
         claim = claim_job(shop, job)
         if claim is None:
             steps.sweep(shop, job)
             return _ENDED
         try:
-            return step(claim)
+            return _timed(name, claim, step)
         except JobCancelled:
-            steps.abandon(claim, "cancelled", None)
+            _abandon(claim, "cancelled", None)
         except FeedbackMinerError as error:
-            steps.abandon(claim, "failed", str(error))
+            _abandon(claim, "failed", str(error))
         except ClaimLost:
             raise
         except Exception as error:
@@ -185,12 +225,29 @@ def _guarded(job: str, step: Callable[[Claim], int]) -> int:
                 raise
             # Without the message: it may quote what was being read.
             _log.error("job %s failed: %s\n%s", job, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-            steps.abandon(claim, "failed", f"internal error ({type(error).__name__}); the log has more under {job}")
+            _abandon(claim, "failed", f"internal error ({type(error).__name__}); the log has more under {job}")
     except ClaimLost:
         return _AGAIN
     except NotFoundError:
         pass  # deleted with its project meanwhile
     return _ENDED
+
+
+def _timed(name: str, claim: Claim, step: Callable[[Claim], int]) -> int:
+    """Run a step that ends well, and say how long it took."""
+    if claim.attempt == 1:
+        _say("job started", claim.job, project=claim.project, batch=claim.batch)
+    start = time.perf_counter()
+    answer = step(claim)
+    seconds = time.perf_counter() - start
+    claim.shop.metrics.step_seconds.labels(name).observe(seconds)
+    _say("step finished", claim.job, project=claim.project, step=name, seconds=round(seconds, 3))
+    return answer
+
+
+def _say(event: str, job: str, **fields: object) -> None:
+    """Log what became of a job: ids, counts and seconds, never text."""
+    _log.info(event, extra={"fields": {"job": job, **fields}})
 
 
 def _workshop() -> Workshop:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from feedback_miner.classify import OpinionCoder
 from feedback_miner.domain import ThemeSet
 from feedback_miner.edits import Edit, Replay, check_edit, check_reversal, learn_prototypes, named_opinions, replay
 from feedback_miner.errors import ConflictError
@@ -21,7 +20,17 @@ from feedback_miner.store import findings, projects, responses
 from feedback_miner.store.tables import EditRow
 from feedback_miner.theme_set import read_theme_set, theme_set_files
 
-__all__ = ["KEY_BYTES", "add_edit", "fitted_theme_set", "keep_fitted", "living_theme_set", "load_log", "replay_log", "text_key"]
+__all__ = [
+    "KEY_BYTES",
+    "add_edit",
+    "fitted_theme_set",
+    "keep_fitted",
+    "living_theme_set",
+    "load_log",
+    "places_of",
+    "replay_log",
+    "text_key",
+]
 
 KEY_BYTES = 16
 _REVERSALS = ("undo", "redo")
@@ -52,7 +61,7 @@ def load_log(session: Session, project: str) -> tuple[Edit, ...]:
 def replay_log(shop: Workshop, session: Session, project: str) -> Replay:
     """Replay a project's log on its fitted theme set."""
     fitted, log = fitted_theme_set(session, project), load_log(session, project)
-    return replay(fitted, log, places=_places(shop, session, project, fitted, named_opinions(log)))
+    return replay(fitted, log, places=places_of(shop, session, project, fitted, named_opinions(log)))
 
 
 def add_edit(
@@ -106,7 +115,7 @@ def _codes_alike(one: ThemeSet, other: ThemeSet) -> bool:
     return same and np.array_equal(one.prototypes, other.prototypes) and np.array_equal(one.thresholds, other.thresholds)
 
 
-def _places(shop: Workshop, session: Session, project: str, fitted: ThemeSet, opinions: Iterable[str]) -> dict[str, NDArray[np.float32]]:
+def places_of(shop: Workshop, session: Session, project: str, fitted: ThemeSet, opinions: Iterable[str]) -> dict[str, NDArray[np.float32]]:
     """Return the rows in the theme space of opinions, by id; those that are gone are left out."""
     named = [
         (id_, matching_text(text, language), language)
@@ -115,7 +124,7 @@ def _places(shop: Workshop, session: Session, project: str, fitted: ThemeSet, op
     if not named:
         return {}
     models: Models = shop.models(fitted.encoder)
-    coder = OpinionCoder(fitted, models.embedder, models.heads, models.heads_embedder)
+    coder = models.coder(fitted)
     keys = [text_key(coder.hide_entities(matching), language) for _, matching, language in named]
     vectors, head_vectors = (
         responses.load_vectors(session, project, embedder.version, keys) for embedder in (models.embedder, models.heads_embedder)

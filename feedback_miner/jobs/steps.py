@@ -1,8 +1,10 @@
 """The steps of a job. Each takes a claim on it; each may be cut off anywhere and run again from its start.
 
 ingest   spool file -> responses, documents, opinions (redacted); the spool file is gone afterwards
+mask     the first wave -> the names to hide from the encoder
 encode   a shard of opinions -> their vectors
-themes   all vectors -> the project's theme set
+themes   all vectors -> the project's theme set, and what became of each theme
+encode   once more, where a theme set mined anew hides other names from the encoder
 code     every opinion not coded with the theme set yet -> what it reads in it
 measure  everything -> the project's analysis
 
@@ -11,7 +13,6 @@ What is computed from stored text is written only if no customer was deleted mea
 
 import functools
 import itertools
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -20,27 +21,26 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
-from threadpoolctl import threadpool_limits
 
 from feedback_miner.classify import OpinionCoder
 from feedback_miner.config import MiningConfig
-from feedback_miner.corpus import Corpus, count_copies, read_corpus
-from feedback_miner.domain import Coding, ColumnMapping, FeedbackItem, ResidualReason, RowIssue, Run, ThemeSet, Vectors
+from feedback_miner.corpus import read_corpus
+from feedback_miner.domain import Coding, ColumnMapping, FeedbackItem, LineageEvent, LineageKind, RowIssue, Run, Vectors
 from feedback_miner.edits import Edit, apply_to_coding
-from feedback_miner.embedders import Embedder
 from feedback_miner.errors import InputError
 from feedback_miner.ingest import IngestOptions, read_feedback
 from feedback_miner.jobs.claim import Claim, DeletedMeanwhile
+from feedback_miner.jobs.fitting import Fitting
 from feedback_miner.jobs.living import fitted_theme_set, keep_fitted, living_theme_set, replay_log, text_key
-from feedback_miner.jobs.workshop import Models, Workshop
-from feedback_miner.pipeline import distinct_texts, gather_findings
-from feedback_miner.progress import Progress, report_to_nobody
+from feedback_miner.jobs.stored import build_corpus, load_rows
+from feedback_miner.jobs.workshop import Workshop
+from feedback_miner.pipeline import gather_findings
+from feedback_miner.progress import report_to_nobody
 from feedback_miner.report import findings_to_json
 from feedback_miner.stages.clean import matching_text
 from feedback_miner.stages.mask import EntityMask, find_entities
-from feedback_miner.store import findings, projects, responses
-from feedback_miner.taxonomy import load_taxonomy, parse_taxonomy
-from feedback_miner.theming import EncodedOpinions, extend_theme_set, fit_theme_set
+from feedback_miner.store import customers, findings, outbox, projects, responses
+from feedback_miner.taxonomy import parse_taxonomy
 
 __all__ = ["abandon", "code", "encode", "ingest", "living_theme_set", "mapping_to_values", "mask", "measure", "sweep", "themes"]
 
@@ -103,10 +103,12 @@ def _ingest_file(claim: Claim, source: str, options: Mapping[str, Any]) -> None:
     with closing(ingested):
         for chunk in _chunks(ingested.items(), _CHUNK):
             claim.note("ingest", done, None)
-            corpus = read_corpus(_renumbered(claim, batch_id, chunk), report_to_nobody, key=key)
+            items = _renumbered(claim, batch_id, chunk)
+            corpus = read_corpus(items, report_to_nobody, key=key)
             done += len(chunk)
             with claim.writing() as session:
                 responses.add_responses(session, claim.project, batch_id, corpus.items, corpus.rows, corpus.documents, corpus.opinions)
+                _keep_customers(claim, session, items, corpus.items)
     if not done:
         raise InputError(f"{source} has no rows to mine")
     with claim.writing() as session:
@@ -114,6 +116,14 @@ def _ingest_file(claim: Claim, source: str, options: Mapping[str, Any]) -> None:
         batch.rows = ingested.rows
         batch.columns = mapping_to_values(ingested.mapping)
         batch.issues = [[issue.row, issue.column, issue.reason, issue.kept] for issue in ingested.issues]
+
+
+def _keep_customers(claim: Claim, session: Session, items: Iterable[FeedbackItem], read: Iterable[FeedbackItem]) -> None:
+    """Seal the keys of new customers. A key that is its own pseudonym holds nothing to seal."""
+    pseudonyms = {item.id: item.customer for item in read}
+    keys = {str(pseudonyms[item.id]): item.customer for item in items if item.customer not in (None, pseudonyms[item.id])}
+    unknown = customers.unknown_customers(session, claim.project, keys)
+    customers.add_customers(session, claim.project, {name: claim.shop.seal(str(keys[name])) for name in unknown})
 
 
 def abandon(claim: Claim, state: str, reason: str | None) -> None:
@@ -164,11 +174,11 @@ def encode(claim: Claim, after: int) -> int | None:
             hidden = hide(matching_text(text, language))
             keys[number] = text_key(hidden, language)
             texts[keys[number]] = hidden
-        encoders = _encoders(models)
+        encoders = models.encoders
         missing = {name: responses.missing_vectors(session, project.id, name, texts) for name in encoders}
-    claim.note("encode", done, total)
     if not shard:
         return None
+    claim.note("encode", done, total)
     fresh = {
         name: dict(zip(missing[name], embedder.encode([texts[key] for key in missing[name]]), strict=True))
         for name, embedder in encoders.items()
@@ -184,49 +194,36 @@ def encode(claim: Claim, after: int) -> int | None:
 
 @_unless_deleted
 def themes(claim: Claim) -> None:
-    """Fit the project's theme set where it has none; with a new batch, let themes be born among what it leaves residual."""
+    """Fit the project's theme set: where it has none, where a batch may bring new themes, and where it is to be mined anew."""
     with claim.shop.database.reading() as session:
-        if projects.get_job(session, claim.job).stage in _AFTER_THEMES:
-            return  # kept before a crash; on what this very wave made, another might be born
-    claim.note("themes", 0, None)
-    with claim.shop.database.reading() as session:
+        job = projects.get_job(session, claim.job)
         project = projects.get_project(session, claim.project)
         fitted = None if project.theme_set is None else fitted_theme_set(session, project.id)
-        if fitted is not None and claim.batch is None:
-            return
-        corpus, _ = _load_corpus(session, project.id)
-        config = MiningConfig(**project.config)
-        models = claim.shop.models(config.encoder)
-        masks = tuple(project.masks or ())
-        encoded = _load_encoded(session, project.id, corpus, masks, models)
-    knowledge: dict[str, Any] = {
-        "config": config,
-        "embedder": models.embedder,
-        "heads": models.heads,
-        "heads_embedder": models.heads_embedder,
-        "labeller": None,
-        "progress": _progress(claim),
-    }
-    with threadpool_limits(1):
-        if fitted is None:
-            theme_set = fit_theme_set(encoded, corpus.opinions, masks=masks, taxonomy=load_taxonomy(config.taxonomy), **knowledge)
-        else:
-            outside = _outside(fitted, encoded, models)
-            named = [opinion for opinion, row in zip(corpus.opinions, encoded.opinion_row, strict=True) if row in outside]
-            places = [at for at, row in enumerate(encoded.opinion_row) if row in outside]
-            theme_set = extend_theme_set(fitted, encoded.select(places), named, corpus=len(encoded.texts), **knowledge)
-    if theme_set is not fitted:
-        with claim.writing(deletions=project.deletions) as session:
-            keep_fitted(claim.shop, session, project.id, theme_set)
-            projects.note_progress(session, claim.job, _AFTER_THEMES[0], 0, None)
+        if job.stage in _AFTER_THEMES or (fitted is not None and job.kind == "count"):
+            return  # kept before a crash: on what this very wave made, another might be born
+    claim.note("themes", 0, None)
+    with claim.shop.database.reading() as session:
+        rows = load_rows(session, project.id)
+    fitting = Fitting(claim, MiningConfig(**project.config), build_corpus(rows), tuple(project.masks or ()), project.deletions)
+    found = fitting.mine(fitted) if fitted is None or job.kind == "remine" else fitting.extend(fitted)
+    if found is None:
+        return
+    with claim.writing(deletions=project.deletions) as session:
+        number = keep_fitted(claim.shop, session, project.id, found.theme_set)
+        findings.add_lineage(session, project.id, number, found.lineage)
+        _tell_births(session, claim, found.lineage)
+        if found.theme_set.masks != tuple(project.masks or ()):
+            projects.get_project(session, project.id).masks = list(found.theme_set.masks)
+            responses.forget_text_keys(session, project.id)  # the encoder sees other texts now; their vectors are there
+        projects.note_progress(session, claim.job, _AFTER_THEMES[0], 0, None)
 
 
-def _outside(theme_set: ThemeSet, encoded: EncodedOpinions, models: Models) -> frozenset[int]:
-    """Return the rows that a theme set has no theme for, though they say enough for one."""
-    coder = OpinionCoder(theme_set, models.embedder, models.heads, models.heads_embedder)
-    texts = [(str(row), text, language) for row, (text, language) in enumerate(zip(encoded.texts, encoded.languages, strict=True))]
-    codings = coder.code(texts, vectors=encoded.vectors, head_vectors=encoded.head_vectors)
-    return frozenset(row for row, coding in enumerate(codings) if coding.residual in (ResidualReason.ALONE, ResidualReason.BETWEEN))
+def _tell_births(session: Session, claim: Claim, lineage: Iterable[LineageEvent]) -> None:
+    """Tell webhooks which themes are new: their ids, since names are made of what customers wrote."""
+    if born := [event.new for event in lineage if event.kind is LineageKind.BORN]:
+        version = findings.living_version(session, claim.project)
+        told = {"job": claim.job, "project": claim.project, "themes": born, "theme_set_version": version}
+        outbox.tell(session, claim.project, "theme.born", told, at=projects.now())
 
 
 @_unless_deleted
@@ -239,14 +236,14 @@ def code(claim: Claim) -> None:
         total = findings.count_uncoded(session, claim.project, number)
         corrections = _corrections_by_row(claim, session)
     models = claim.shop.models(theme_set.encoder)
-    coder = OpinionCoder(theme_set, models.embedder, models.heads, models.heads_embedder)
+    coder = models.coder(theme_set)
     after, done = 0, 0
     while True:
         claim.note("code", done, total)
         with claim.shop.database.reading() as session:
             shard = findings.load_uncoded(session, claim.project, number, after, _CHUNK)
             keys = [bytes(opinion.text_key or b"") for opinion in shard]
-            vectors = {name: responses.load_vectors(session, claim.project, name, keys) for name in _encoders(models)}
+            vectors = {name: responses.load_vectors(session, claim.project, name, keys) for name in models.encoders}
         if not shard:
             return
         codings = _code_shard(shard, coder, vectors[models.embedder.version], vectors[models.heads_embedder.version])
@@ -293,20 +290,21 @@ def _measure(claim: Claim) -> bool:
     claim.note("measure", 0, None)
     with claim.shop.database.reading() as session:
         project = projects.get_project(session, claim.project)
-        corpus, rows = _load_corpus(session, project.id)
+        rows = load_rows(session, project.id)
         theme_set = living_theme_set(session, project.id)
         number = findings.get_theme_set(session, project.id).number
         if findings.count_uncoded(session, project.id, number):
             return False
-        stored = findings.load_codings(session, project.id, dict(zip(rows, (opinion.id for opinion in corpus.opinions), strict=True)))
+        opinions, numbers = rows[2]
+        stored = findings.load_codings(session, project.id, dict(zip(numbers, (opinion.id for opinion in opinions), strict=True)))
         total, item_rows = responses.load_rows(session, project.id)
         batches = [batch for batch in projects.list_batches(session, project.id, limit=_MOST_BATCHES) if batch.columns is not None]
     if not batches:
         raise InputError(f"project {project.id} has no batch that was read to its end; upload one")
     config = MiningConfig(**project.config)
     found = gather_findings(
-        corpus,
-        [stored[row] for row in rows],
+        build_corpus(rows),
+        [stored[number] for number in numbers],
         theme_set,
         taxonomy=parse_taxonomy(theme_set.taxonomy, source=f"theme set {theme_set.version}"),
         config=config,
@@ -339,44 +337,3 @@ def _renumbered(claim: Claim, batch: str, items: Iterable[FeedbackItem]) -> list
         before = responses.last_numbers(session, claim.project, (content for _, content, _ in parts), other_than=batch)
     numbers = [(item, content, int(number or 1) + before.get(content, 0)) for item, content, number in parts]
     return [replace(item, id=content if number == 1 else f"{content}-{number}") for item, content, number in numbers]
-
-
-def _load_corpus(session: Session, project: str) -> tuple[Corpus, list[int]]:
-    """Return everything read of a project, as ``read_corpus`` would of one file, and the row number of each opinion."""
-    items = responses.load_items(session, project)
-    documents = count_copies(responses.load_documents(session, project))
-    opinions, rows = responses.load_opinions(session, project)
-    language = {document.id: document.language for document in documents}
-    languages = [language[opinion.document] for opinion in opinions]
-    matching = [matching_text(opinion.text, language) for opinion, language in zip(opinions, languages, strict=True)]
-    return Corpus(items, documents, opinions, matching, languages, {item.id: item.row for item in items}), rows
-
-
-def _load_encoded(session: Session, project: str, corpus: Corpus, masks: tuple[str, ...], models: Models) -> EncodedOpinions:
-    distinct, rows = distinct_texts(corpus.matching, corpus.languages, EntityMask(masks))
-    keys = [text_key(text, language) for text, language in distinct]
-    vectors = {name: responses.load_vectors(session, project, name, keys) for name in _encoders(models)}
-    return EncodedOpinions(
-        texts=[text for text, _ in distinct],
-        languages=[language for _, language in distinct],
-        opinion_row=rows,
-        vectors=vectors[models.embedder.version],
-        head_vectors=vectors[models.heads_embedder.version],
-    )
-
-
-def _encoders(models: Models) -> dict[str, Embedder]:
-    return {embedder.version: embedder for embedder in (models.embedder, models.heads_embedder)}
-
-
-def _progress(claim: Claim) -> Progress:
-    """Note progress about once a second, and stop where somebody asked for it."""
-    last = 0.0
-
-    def report(stage: str, done: int, total: int | None) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _REPORT_EVERY:
-            last = time.monotonic()
-            claim.note(stage, done, total)
-
-    return report

@@ -9,16 +9,22 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from feedback_miner.classify import load_heads_for
+from feedback_miner.classify import OpinionCoder, load_heads_for
+from feedback_miner.domain import ThemeSet
 from feedback_miner.embedders import Embedder, load_embedder
 from feedback_miner.errors import StoreError
+from feedback_miner.metrics import Metrics
 from feedback_miner.stages.sentiment import Heads
 from feedback_miner.store import Database
 
-__all__ = ["Models", "Workshop"]
+__all__ = ["JOBS_FILE", "KEY_FILES", "Models", "Workshop"]
 
 _PSEUDONYM_KEY = "pseudonym.key"
 _SEALING_KEY = "sealing.key"
+JOBS_FILE = "jobs.sqlite"
+"""Where the engine keeps its books beside SQLite, in the data folder."""
+KEY_FILES = (_PSEUDONYM_KEY, _SEALING_KEY)
+"""Names of the files in the data folder that no backup may lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,15 @@ class Models:
     embedder: Embedder
     heads: Heads
     heads_embedder: Embedder
+
+    @property
+    def encoders(self) -> dict[str, Embedder]:
+        """Each encoder once, by version: the heads may have one of their own."""
+        return {embedder.version: embedder for embedder in (self.embedder, self.heads_embedder)}
+
+    def coder(self, theme_set: ThemeSet) -> OpinionCoder:
+        """Return what codes opinions with a theme set."""
+        return OpinionCoder(theme_set, self.embedder, self.heads, self.heads_embedder)
 
 
 @dataclass(slots=True)
@@ -39,6 +54,7 @@ class Workshop:
     """The data folder: spool files, and the keys. Workers on several machines share it."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set where the process is to end: steps at hand stop at their next report."""
+    metrics: Metrics = field(default_factory=Metrics)
     _models: dict[str, Models] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -2,6 +2,7 @@
 findings in, one self-contained page out. No script, no network, no external font; both languages inside, switched by style alone.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -16,8 +17,17 @@ from feedback_miner.report.texts import LANGUAGES, text
 __all__ = ["render_report"]
 
 
-def render_report(findings: Findings, run: Run, *, language: str = "zh", taxonomy: Taxonomy | None = None) -> str:
+def render_report(
+    findings: Findings,
+    run: Run,
+    *,
+    language: str = "zh",
+    taxonomy: Taxonomy | None = None,
+    theme_link: Callable[[str], str] | None = None,
+) -> str:
     """Render the whole report as one HTML page, shown in ``language`` first.
+
+    ``theme_link`` gives the address of a theme's opinions by its id; without it the page leads nowhere but to itself.
 
     Raises:
         InputError: the page has no such language.
@@ -25,7 +35,7 @@ def render_report(findings: Findings, run: Run, *, language: str = "zh", taxonom
     if language not in LANGUAGES:
         raise InputError(f"the report has no language '{language}'; choose one of: {', '.join(LANGUAGES)}")
     view = view_report(findings, run, language=language, causes=read_causes(taxonomy or {}))
-    return _template().render(view=view)
+    return _template().render(view=view, theme_link=theme_link)
 
 
 @cache

@@ -301,6 +301,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "quote.score": ("评分 {score}", "score {score}"),
     "quote.copies": ("相同文字 ×{count}", "same words ×{count}"),
     # Method
+    "opinions.all": ("全部意见", "All opinions"),
+    "opinions.any": ("全部", "All"),
+    "opinions.more": ("下一页", "Next page"),
+    "opinions.none": ("没有符合条件的意见。", "No opinion is like that."),
+    "opinions.sentiments": ("情感", "Sentiment"),
     "method.people": ("人数与意见", "People and opinions"),
     "method.people_is": (
         "一份回答算一个人；一个人可以说出几条意见。同一个人对同一主题、其上级主题、同一根因各只计一次。",

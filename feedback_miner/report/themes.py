@@ -62,6 +62,7 @@ class CauseShare:
 class ThemeView:
     """A theme as it is shown."""
 
+    id: str
     anchor: str
     name: Both
     parent: Both | None
@@ -170,6 +171,7 @@ def _view(
     whole = sum(number for _, number in counts) or 1
     phrases = dict.fromkeys(phrase for language in sorted(theme.keyphrases) for phrase in theme.keyphrases[language])
     return ThemeView(
+        id=theme.id,
         anchor=f"theme-{theme.id}",
         name=both_names(theme.names, theme.id),
         parent=sources.theme_name(theme.parent) if theme.parent is not None else None,

@@ -1,7 +1,6 @@
 """Spelling as features: hashed character n-grams of a text, the lexical half of every linear head. No vocabulary, no state."""
 
 import zlib
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,20 +16,22 @@ BUCKETS = 1 << 17
 DENSE_SCALE = 12.0
 """Vectors enter a regression this much longer than n-grams: a unit row spread over 384 axes would be regularised away."""
 
-_SHORTEST, _LONGEST = 1, 4
+_LONGEST = 4
 _LONGEST_TEXT = 2_000
 """Characters of a text that are looked at: beyond that n-grams say nothing new and cost time."""
 
 
 def hash_ngrams(text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the buckets of a text's character 1-4-grams, ascending, and their values (1 + ln count, length 1 in all)."""
-    padded = f" {text.casefold()[:_LONGEST_TEXT]} "
-    counts: Counter[int] = Counter()
-    for width in range(_SHORTEST, _LONGEST + 1):
-        for at in range(len(padded) - width + 1):
-            counts[zlib.crc32(padded[at : at + width].encode("utf-8", "surrogatepass")) % BUCKETS] += 1
-    buckets = np.array(sorted(counts), np.int64)
-    values = 1.0 + np.log(np.array([counts[bucket] for bucket in buckets.tolist()], np.float64))
+    characters = [character.encode("utf-8", "surrogatepass") for character in f" {text.casefold()[:_LONGEST_TEXT]} "]
+    hashes: list[int] = []
+    for at in range(len(characters)):
+        value = 0
+        for character in characters[at : at + _LONGEST]:
+            value = zlib.crc32(character, value)  # of all characters so far
+            hashes.append(value)
+    buckets, counts = np.unique(np.array(hashes, np.int64) % BUCKETS, return_counts=True)
+    values = 1.0 + np.log(counts.astype(np.float64))
     return buckets, (values / np.sqrt(values @ values)).astype(np.float32)
 
 

@@ -22,7 +22,7 @@ from typing import get_args
 from feedback_miner.aligned import AlignedText
 from feedback_miner.stages.personal_data import RULES, Kind, count_digits, fold
 
-__all__ = ["PersonalData", "find_personal_data", "redact_text", "redact_value"]
+__all__ = ["PersonalData", "find_personal_data", "pseudonymise", "redact_text", "redact_value"]
 
 _SPECIFIC: tuple[Kind, ...] = ("IBAN", "ID", "CARD", "PHONE", "EMAIL", "PLATE", "ACCOUNT", "IP")
 _RANK = {kind: rank for rank, kind in enumerate(_SPECIFIC)}
@@ -92,6 +92,19 @@ def redact_value(value: str, *, key: bytes = b"") -> str:
     return value
 
 
+def pseudonymise(customer: str, *, key: bytes = b"") -> str:
+    """Return the name a customer is kept under: their key itself where it holds no personal data, else ``person-`` and 12 hex digits.
+
+    As ``redact_value``, but a key that is personal data only in part is hashed as a whole: with placeholders in them, the keys of two
+    customers could come to be the same.
+    """
+    redacted = redact_value(customer, key=key)
+    if redacted == customer or _PSEUDONYM.fullmatch(redacted):
+        return redacted
+    digest = blake2b(" ".join(fold(customer).split()).casefold().encode("utf-8", "surrogatepass"), key=key, digest_size=6)
+    return f"person-{digest.hexdigest()}"
+
+
 def _canonical(value: str, kind: Kind) -> str:
     """One writing for all writings of the same thing."""
     plain = fold(value).strip().casefold()
@@ -107,7 +120,7 @@ def _find_in(segment: str, offset: int) -> list[PersonalData]:
     digits, lowered = count_digits(segment), segment.lower()
     candidates: list[tuple[int, int, int, Kind]] = []
     for rule in RULES:
-        if digits < rule.digits or (rule.needs and not any(needed in lowered for needed in rule.needs)):
+        if digits < rule.digits or (rule.needs and not any(map(lowered.__contains__, rule.needs))):
             continue
         group = "it" if "it" in rule.pattern.groupindex else 0
         for match in rule.pattern.finditer(segment):

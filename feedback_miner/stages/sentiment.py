@@ -22,6 +22,9 @@ __all__ = ["SENTIMENT_CLASSES", "TYPE_CLASSES", "Head", "Heads", "fold_sentiment
 SENTIMENT_CLASSES = ("negative", "neutral", "positive")
 TYPE_CLASSES = (FeedbackType.COMPLAINT, FeedbackType.PRAISE, FeedbackType.SUGGESTION, FeedbackType.QUESTION, FeedbackType.STATEMENT)
 
+_Spelling = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Buckets and values of ``hash_ngrams``."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
@@ -42,15 +45,17 @@ class Head:
     lexical_scale: NDArray[np.float32]
     """(classes,)"""
 
-    def probabilities(self, vectors: Vectors, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return ``(n, classes)``; each row by itself, so a text gets the same bits alone and in company."""
-        result = np.empty((len(texts), self.lexical.shape[1]), np.float64)
-        for row, (vector, text) in enumerate(zip(vectors, texts, strict=True)):
+    def probabilities(self, vectors: Vectors, spellings: Sequence[_Spelling]) -> NDArray[np.float64]:
+        """Return ``(n, classes)``; each row by itself, so a text gets the same bits alone and in company.
+
+        ``spellings`` are the texts' ``hash_ngrams``.
+        """
+        result = np.empty((len(spellings), self.lexical.shape[1]), np.float64)
+        for row, (vector, (buckets, values)) in enumerate(zip(vectors, spellings, strict=True)):
             centred = vector - self.centre
             meaning = np.zeros(self.lexical.shape[1], np.float32)
             for hidden, output in zip(self.hidden, self.output, strict=True):
                 meaning += np.maximum(centred @ hidden[:-1] + hidden[-1], 0.0) @ output[:-1] + output[-1]
-            buckets, values = hash_ngrams(text)
             spelling = (values @ self.lexical[buckets].astype(np.float32)) * self.lexical_scale
             logits = (meaning / len(self.hidden) + spelling).astype(np.float64)
             odds = np.exp(logits - logits.max())
@@ -72,15 +77,23 @@ class Heads:
     theme_projection: Vectors
     """(d, p): what themes are compared in beside the vector itself; p is 0 where none was fitted."""
 
+    def read(self, vectors: Vectors, texts: Sequence[str]) -> tuple[list[Sentiment], list[FeedbackType]]:
+        """Return each text's sentiment, and what it does.
+
+        A suggestion or a question says so in its form; complaint and praise are its sentiment.
+        """
+        spellings = [hash_ngrams(text) for text in texts]
+        sentiments = self._sentiments(vectors, spellings)
+        rows = self.type.probabilities(vectors, spellings)
+        return sentiments, [_decide_type(row, sentiment) for row, sentiment in zip(rows, sentiments, strict=True)]
+
     def read_sentiments(self, vectors: Vectors, texts: Sequence[str]) -> list[Sentiment]:
         """Return calibrated sentiments, rounded to six decimals as they are written."""
-        rows = self.sentiment.probabilities(vectors, texts).round(6).tolist()
-        return [Sentiment(negative, neutral, positive) for negative, neutral, positive in rows]
+        return self._sentiments(vectors, [hash_ngrams(text) for text in texts])
 
-    def read_types(self, vectors: Vectors, texts: Sequence[str], sentiments: Sequence[Sentiment]) -> list[FeedbackType]:
-        """Return what each opinion does. A suggestion or a question says so in its form; complaint and praise are its sentiment."""
-        probabilities = self.type.probabilities(vectors, texts)
-        return [_decide_type(row, sentiment) for row, sentiment in zip(probabilities, sentiments, strict=True)]
+    def _sentiments(self, vectors: Vectors, spellings: Sequence[_Spelling]) -> list[Sentiment]:
+        rows = self.sentiment.probabilities(vectors, spellings).round(6).tolist()
+        return [Sentiment(negative, neutral, positive) for negative, neutral, positive in rows]
 
 
 def _decide_type(probabilities: NDArray[np.float64], sentiment: Sentiment) -> FeedbackType:

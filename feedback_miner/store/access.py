@@ -17,7 +17,9 @@ __all__ = [
     "KEY_PREFIX",
     "add_key",
     "find_key",
+    "forget_answers",
     "has_keys",
+    "hash_token",
     "list_audit",
     "list_keys",
     "note",
@@ -41,7 +43,7 @@ def add_key(
     row = KeyRow(
         id=f"key_{secrets.token_hex(10)}",
         name=name,
-        digest=_digest(key),
+        digest=hash_token(key),
         scopes=sorted(scopes),
         project=project,
         created_at=now(),
@@ -54,7 +56,7 @@ def add_key(
 
 def find_key(session: Session, key: str) -> KeyRow | None:
     """Return the row of a valid key; ``None`` where there is none or it has expired."""
-    row = session.scalar(select(KeyRow).where(KeyRow.digest == _digest(key)))
+    row = session.scalar(select(KeyRow).where(KeyRow.digest == hash_token(key)))
     return None if row is None or (row.expires_at is not None and row.expires_at <= now()) else row
 
 
@@ -73,16 +75,16 @@ def has_keys(session: Session) -> bool:
     return session.scalar(select(KeyRow.id).limit(1)) is not None
 
 
-def list_keys(session: Session, *, after: str = "", limit: int = 50, only: str | None = None) -> Sequence[KeyRow]:
-    """Return keys by id, after an id; ``only`` those of one project."""
+def list_keys(session: Session, *, after: str = "", limit: int = 50, only: Collection[str] | None = None) -> Sequence[KeyRow]:
+    """Return keys by id, after an id; ``only`` those of some projects."""
     query = select(KeyRow).where(KeyRow.id > after).order_by(KeyRow.id).limit(limit)
-    return session.scalars(query if only is None else query.where(KeyRow.project == only)).all()
+    return session.scalars(query if only is None else query.where(KeyRow.project.in_(only))).all()
 
 
-def remove_key(session: Session, key: str, *, only: str | None = None) -> None:
-    """Revoke a key by its id; ``only`` one of this project."""
+def remove_key(session: Session, key: str, *, only: Collection[str] | None = None) -> None:
+    """Revoke a key by its id; ``only`` one of these projects."""
     row = session.get(KeyRow, key)
-    if row is None or only not in (None, row.project):
+    if row is None or (only is not None and row.project not in only):
         raise NotFoundError(f"there is no key {key!r}")
     session.delete(row)
 
@@ -92,10 +94,10 @@ def note(session: Session, actor: str, action: str, *, project: str | None = Non
     session.add(AuditRow(at=now(), actor=actor, action=action, project=project, subject=subject))
 
 
-def list_audit(session: Session, *, after: int = 0, limit: int = 50, only: str | None = None) -> Sequence[AuditRow]:
-    """Return the audit, oldest first, after a number; ``only`` of one project."""
+def list_audit(session: Session, *, after: int = 0, limit: int = 50, only: Collection[str] | None = None) -> Sequence[AuditRow]:
+    """Return the audit, oldest first, after a number; ``only`` of some projects."""
     query = select(AuditRow).where(AuditRow.id > after).order_by(AuditRow.id).limit(limit)
-    return session.scalars(query if only is None else query.where(AuditRow.project == only)).all()
+    return session.scalars(query if only is None else query.where(AuditRow.project.in_(only))).all()
 
 
 def recall_answer(session: Session, actor: str, key: str) -> IdempotencyRow | None:
@@ -106,10 +108,15 @@ def recall_answer(session: Session, actor: str, key: str) -> IdempotencyRow | No
 
 def remember_answer(session: Session, actor: str, key: str, digest: str, status: int, answer: Mapping[str, Any]) -> None:
     """Keep an answer for a day, and forget older ones."""
-    session.execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < now() - _ANSWERS_KEPT))
+    forget_answers(session)
     session.add(IdempotencyRow(actor=actor, key=key, digest=digest, created_at=now(), status=status, answer=dict(answer)))
 
 
-def _digest(key: str) -> str:
-    # Keys are 256 random bits: a plain hash is as safe as a slow one, and costs nothing at each request.
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+def forget_answers(session: Session) -> None:
+    """Forget answers that are older than a day."""
+    session.execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < now() - _ANSWERS_KEPT))
+
+
+def hash_token(token: str) -> str:
+    """Return what is kept of a key or a token. Each has 256 random bits: a plain hash is as safe as a slow one, and costs nothing."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -73,11 +73,21 @@ class Database:
 
     def check(self) -> None:
         """Raise StoreError where the schema is not the one this version works with."""
-        with self.engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
+        found = self.revision()
         wanted = ScriptDirectory.from_config(_alembic()).get_current_head()
         if found != wanted:
             raise StoreError(f"the database is at revision {found}, this version needs {wanted}; run `feedback-miner db upgrade`")
+
+    def revision(self) -> str | None:
+        """Return the schema's revision; ``None`` where it was never made."""
+        with self.reading() as session:
+            return MigrationContext.configure(session.connection()).get_current_revision()
+
+    @staticmethod
+    def check_known(revision: str) -> None:
+        """Raise StoreError where a revision is none that this version can work with or bring up to date."""
+        if revision not in {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}:
+            raise StoreError(f"this version knows no revision {revision!r}; it was made by a newer one: install that")
 
     def empty_log(self) -> None:
         """Move SQLite's log into its file and empty it: what was deleted would stay legible there. PostgreSQL vacuums by itself."""
@@ -87,6 +97,11 @@ class Database:
                 connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
                 connection.close()
+
+    @property
+    def kind(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self.engine.dialect.name
 
     @property
     def _is_sqlite(self) -> bool:

@@ -6,30 +6,46 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Exists, delete, exists, func, select, update
+from sqlalchemy import Exists, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from feedback_miner.domain import Aspect, CauseScore, Coding, FeedbackType, ResidualReason, Sentiment, ThemeScore
+from feedback_miner.domain import Aspect, CauseScore, Coding, FeedbackType, LineageEvent, ResidualReason, Sentiment, ThemeScore
 from feedback_miner.errors import NotFoundError
 from feedback_miner.store.projects import get_project, now
-from feedback_miner.store.tables import AnalysisRow, CodingRow, DocumentRow, EditRow, OpinionRow, ResponseRow, ThemeSetRow, insert_rows
+from feedback_miner.store.tables import (
+    AnalysisRow,
+    CodingRow,
+    DocumentRow,
+    EditRow,
+    LineageRow,
+    OpinionRow,
+    ProjectRow,
+    ResponseRow,
+    ThemeSetRow,
+    insert_rows,
+)
 
 __all__ = [
     "UncodedOpinion",
     "add_edit",
+    "add_lineage",
     "add_theme_set",
     "adopt_codings",
     "count_uncoded",
-    "find_opinions",
     "get_analysis",
+    "get_figures",
     "get_fitted_theme_set",
     "get_theme_set",
     "list_edits",
+    "list_leaves_ever",
+    "list_lineage",
     "living_version",
     "load_codings",
+    "load_leaves",
     "load_uncoded",
     "make_living",
     "mark_stale",
+    "read_coding",
     "remove_analysis",
     "remove_theme_sets",
     "save_analysis",
@@ -97,6 +113,29 @@ def remove_theme_sets(session: Session, project: str, *, before: int) -> None:
     session.execute(delete(ThemeSetRow).where(ThemeSetRow.project == project, ThemeSetRow.number < before))
 
 
+def add_lineage(session: Session, project: str, theme_set: int, events: Sequence[LineageEvent]) -> None:
+    """Keep what became of each theme when a fitted theme set was made."""
+    last = session.scalar(select(func.max(LineageRow.number)).where(LineageRow.project == project)) or 0
+    at = now()
+    values = [
+        {"project": project, "number": number, "theme_set": theme_set, "created_at": at} | asdict(event) | {"kind": event.kind.value}
+        for number, event in enumerate(events, start=last + 1)
+    ]
+    insert_rows(session, LineageRow, values)
+
+
+def list_lineage(session: Session, project: str, *, theme: str | None = None, after: int = 0, limit: int = 50) -> Sequence[LineageRow]:
+    """Return what became of themes, in the order it happened, after a number; ``theme``: only what that theme has part in."""
+    query = select(LineageRow).where(LineageRow.project == project, LineageRow.number > after).order_by(LineageRow.number).limit(limit)
+    return session.scalars(query if theme is None else query.where(or_(LineageRow.old == theme, LineageRow.new == theme))).all()
+
+
+def list_leaves_ever(session: Session, project: str) -> frozenset[str]:
+    """Return the id of every leaf that a project's fitted theme sets ever had: none is given to another theme."""
+    born = select(LineageRow.new).where(LineageRow.project == project, LineageRow.new.is_not(None))
+    return frozenset(filter(None, session.scalars(born)))
+
+
 def adopt_codings(session: Session, project: str, theme_set: int, *, of: int) -> None:
     """Say that what was coded with one theme set stands as coded with another, which codes alike."""
     session.execute(update(CodingRow).where(CodingRow.project == project, CodingRow.theme_set == of).values(theme_set=theme_set))
@@ -118,13 +157,15 @@ def get_theme_set(session: Session, project: str) -> ThemeSetRow:
 
 
 def living_version(session: Session, project: str) -> str:
-    """Return the version of the living theme set without loading it, or raise NotFoundError."""
-    row = get_project(session, project)
-    query = select(ThemeSetRow.version).where(ThemeSetRow.project == project, ThemeSetRow.number == row.theme_set)
-    version = session.scalar(query)
-    if version is None:
+    """Return the version of the living theme set without loading it, or raise NotFoundError. One statement: every classify call asks."""
+    living = and_(ThemeSetRow.project == ProjectRow.id, ThemeSetRow.number == ProjectRow.theme_set)
+    query = select(ThemeSetRow.version).select_from(ProjectRow).outerjoin(ThemeSetRow, living).where(ProjectRow.id == project)
+    found = session.execute(query).one_or_none()
+    if found is None:
+        get_project(session, project)
+    if found is None or found.version is None:
         raise NotFoundError(f"project {project} has no themes yet; upload a batch and wait for its job")
-    return version
+    return str(found.version)
 
 
 def save_codings(session: Session, project: str, theme_set: int, codings: Mapping[int, Coding]) -> None:
@@ -138,11 +179,12 @@ def save_codings(session: Session, project: str, theme_set: int, codings: Mappin
 
 def load_uncoded(session: Session, project: str, theme_set: int, after: int, limit: int) -> list[UncodedOpinion]:
     """Return the next opinions without a coding by this theme set, after a row number."""
+    # The project is asked of each: joined, SQLite would begin with all of its responses, and sort what comes of them for every shard.
+    ours = exists().where(ResponseRow.id == DocumentRow.response, ResponseRow.project == project)
     query = (
         select(OpinionRow.id, OpinionRow.start, OpinionRow.end, OpinionRow.text_key, DocumentRow.text, DocumentRow.language)
         .join(DocumentRow, OpinionRow.document == DocumentRow.id)
-        .join(ResponseRow, DocumentRow.response == ResponseRow.id)
-        .where(ResponseRow.project == project, OpinionRow.id > after, ~_coded_with(theme_set))
+        .where(OpinionRow.id > after, ~_coded_with(theme_set), ours)
         .order_by(OpinionRow.id)
         .limit(limit)
     )
@@ -164,46 +206,35 @@ def count_uncoded(session: Session, project: str, theme_set: int) -> int:
 def load_codings(session: Session, project: str, opinions: Mapping[int, str]) -> dict[int, Coding]:
     """Return the codings of a project's opinions; ``opinions`` gives the id of each row."""
     query = select(CodingRow).where(CodingRow.project == project)
-    return {row.opinion: _coding(row, opinions[row.opinion]) for row in session.scalars(query) if row.opinion in opinions}
+    return {row.opinion: read_coding(row, opinions[row.opinion]) for row in session.scalars(query) if row.opinion in opinions}
 
 
-def find_opinions(
-    session: Session, project: str, theme: Sequence[str], *, after: int = 0, limit: int = 50, words: str = "", polarity: str | None = None
-) -> list[dict[str, Any]]:
-    """Return opinions of leaf themes (the residual for none), by row number, after a row number."""
+def load_leaves(session: Session, project: str) -> dict[str, str]:
+    """Return the leaf of each opinion as it was coded last, by the opinion's id; what is in no theme is left out."""
     query = (
-        select(OpinionRow, DocumentRow, CodingRow, ResponseRow.item, ResponseRow.score, ResponseRow.created_at)
+        select(ResponseRow.item, DocumentRow.number, OpinionRow.start, CodingRow.theme)
         .select_from(CodingRow)
         .join(OpinionRow, CodingRow.opinion == OpinionRow.id)
         .join(DocumentRow, OpinionRow.document == DocumentRow.id)
         .join(ResponseRow, DocumentRow.response == ResponseRow.id)
-        .where(CodingRow.project == project, CodingRow.opinion > after)  # in the order of codings_by_theme
-        .order_by(CodingRow.opinion)
-        .limit(limit)
+        .where(CodingRow.project == project, CodingRow.theme.is_not(None))
     )
-    query = query.where(CodingRow.theme.in_(theme)) if theme else query.where(CodingRow.theme.is_(None))
-    if words:
-        query = query.where(DocumentRow.text.icontains(words, autoescape=True))
-    if polarity == "negative":
-        query = query.where(CodingRow.negative > CodingRow.neutral, CodingRow.negative > CodingRow.positive)
-    elif polarity == "positive":
-        query = query.where(CodingRow.positive > CodingRow.neutral, CodingRow.positive > CodingRow.negative)
-    elif polarity == "neutral":
-        query = query.where(CodingRow.neutral >= CodingRow.negative, CodingRow.neutral >= CodingRow.positive)
-    return [
-        {
-            "row": opinion.id,
-            "id": f"{item}.{document.number}#{opinion.start}",
-            "document": document.text,
-            "language": document.language,
-            "score": score,
-            "created_at": created_at,
-            "coding": _coding(coding, f"{item}.{document.number}#{opinion.start}"),
-            "start": opinion.start,
-            "end": opinion.end,
-        }
-        for opinion, document, coding, item, score, created_at in session.execute(query)
-    ]
+    return {f"{item}.{number}#{start}": str(theme) for item, number, start, theme in session.execute(query)}
+
+
+def read_coding(row: CodingRow, opinion: str) -> Coding:
+    """Return what was read in an opinion, by its id."""
+    return Coding(
+        opinion=opinion,
+        themes=() if row.theme is None else (ThemeScore(row.theme, row.strength),),
+        residual=None if row.residual is None else ResidualReason(row.residual),
+        nearest=tuple(ThemeScore(theme, strength) for theme, strength in row.nearest),
+        sentiment=Sentiment(row.negative, row.neutral, row.positive),
+        type=FeedbackType(row.type),
+        aspects=tuple(Aspect(**aspect) for aspect in row.aspects),
+        causes=tuple(CauseScore(**cause) for cause in row.causes),
+        edited=tuple(row.edited),
+    )
 
 
 def save_analysis(session: Session, project: str, theme_set: int, analysis: bytes) -> None:
@@ -228,6 +259,15 @@ def get_analysis(session: Session, project: str) -> AnalysisRow:
     if row is None:
         raise NotFoundError(f"project {project} has no analysis yet; upload a batch and wait for its job")
     return row
+
+
+def get_figures(session: Session, project: str) -> dict[str, Any]:
+    """Return the figures of the current analysis, without the whole of it; raises NotFoundError."""
+    get_project(session, project)
+    figures: dict[str, Any] | None = session.scalar(select(AnalysisRow.figures).where(AnalysisRow.project == project))
+    if figures is None:
+        raise NotFoundError(f"project {project} has no analysis yet; upload a batch and wait for its job")
+    return figures
 
 
 def add_edit(session: Session, project: str, kind: str, values: Mapping[str, Any], author: str) -> EditRow:
@@ -263,17 +303,3 @@ def _coding_values(row: int, coding: Coding) -> dict[str, Any]:
         "aspects": [asdict(aspect) for aspect in coding.aspects],
         "causes": [asdict(cause) for cause in coding.causes],
     }
-
-
-def _coding(row: CodingRow, opinion: str) -> Coding:
-    return Coding(
-        opinion=opinion,
-        themes=() if row.theme is None else (ThemeScore(row.theme, row.strength),),
-        residual=None if row.residual is None else ResidualReason(row.residual),
-        nearest=tuple(ThemeScore(theme, strength) for theme, strength in row.nearest),
-        sentiment=Sentiment(row.negative, row.neutral, row.positive),
-        type=FeedbackType(row.type),
-        aspects=tuple(Aspect(**aspect) for aspect in row.aspects),
-        causes=tuple(CauseScore(**cause) for cause in row.causes),
-        edited=tuple(row.edited),
-    )

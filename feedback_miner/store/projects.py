@@ -1,7 +1,7 @@
 """Projects, their batches, and the jobs that mine them, as their owners see them."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from feedback_miner.errors import ConflictError, NotFoundError
+from feedback_miner.store import outbox
 from feedback_miner.store.tables import BatchRow, JobRow, ProjectRow
 
 __all__ = [
@@ -27,8 +28,10 @@ __all__ = [
     "get_project",
     "is_reading",
     "list_batches",
+    "list_expiring",
     "list_open",
     "list_projects",
+    "list_unread",
     "lock_claimed",
     "lock_project",
     "new_id",
@@ -77,10 +80,10 @@ def check_deletions(session: Session, project: str, deletions: int) -> bool:
     return lock_project(session, project).deletions == deletions
 
 
-def list_projects(session: Session, *, after: str = "", limit: int = 50, only: str | None = None) -> Sequence[ProjectRow]:
-    """Return projects by id, after an id; ``only`` one where a key may see no other."""
+def list_projects(session: Session, *, after: str = "", limit: int = 50, only: Collection[str] | None = None) -> Sequence[ProjectRow]:
+    """Return projects by id, after an id; ``only`` these where the caller may see no other."""
     query = select(ProjectRow).where(ProjectRow.id > after).order_by(ProjectRow.id).limit(limit)
-    return session.scalars(query if only is None else query.where(ProjectRow.id == only)).all()
+    return session.scalars(query if only is None else query.where(ProjectRow.id.in_(only))).all()
 
 
 def add_batch(session: Session, project: str, *, source: str, sha256: str, options: Mapping[str, Any]) -> BatchRow:
@@ -190,7 +193,18 @@ def end_job(session: Session, job: str, state: str, reason: str | None = None) -
     """End a job; once ended it stays as it ended."""
     row = _lock_job(session, job)
     if row.state not in ENDED:
-        row.state, row.reason, row.finished_at = state, reason, now()
+        _end(session, row, state, reason)
+
+
+def list_expiring(session: Session) -> Sequence[str]:
+    """Return the ids of projects that keep their responses for a time only."""
+    return session.scalars(select(ProjectRow.id).where(ProjectRow.retention_days.is_not(None)).order_by(ProjectRow.id)).all()
+
+
+def list_unread(session: Session) -> frozenset[str]:
+    """Return the ids of batches, in all projects, that a job has yet to read."""
+    query = select(JobRow.batch).join(BatchRow, JobRow.batch == BatchRow.id).where(JobRow.state.not_in(ENDED), BatchRow.columns.is_(None))
+    return frozenset(batch for batch in session.scalars(query) if batch is not None)
 
 
 def list_open(session: Session) -> Sequence[str]:
@@ -204,7 +218,7 @@ def request_cancel(session: Session, job: str) -> JobRow:
     if row.state in ENDED:
         raise ConflictError(f"job {job} has {row.state} already")
     if row.state == "queued":
-        row.state, row.finished_at = "cancelled", now()
+        _end(session, row, "cancelled", None)
     else:
         row.state = "cancelling"
     return row
@@ -213,6 +227,17 @@ def request_cancel(session: Session, job: str) -> JobRow:
 def new_id(prefix: str) -> str:
     """Return an id that says what it is of: 80 random bits behind a prefix."""
     return f"{prefix}_{secrets.token_hex(10)}"
+
+
+def _end(session: Session, row: JobRow, state: str, reason: str | None) -> None:
+    """End a job, and tell whoever wants to know. The reason stays with the job: it may name files and columns."""
+    at = now()
+    row.state, row.reason, row.finished_at = state, reason, at
+    batch = None if row.batch is None else session.get(BatchRow, row.batch)
+    counts = {} if batch is None else {"rows": batch.rows, "rejected": sum(not kept for _, _, _, kept in batch.issues)}
+    links = {"job": f"/v1/jobs/{row.id}", "themes": f"/v1/projects/{row.project}/themes"}
+    told = {"job": row.id, "project": row.project, "kind": row.kind, "state": state, "batch": row.batch, "counts": counts, "links": links}
+    outbox.tell(session, row.project, "job.finished", told, at=at)
 
 
 def _lock_job(session: Session, job: str) -> JobRow:

@@ -1,13 +1,15 @@
 """What was read: a corpus into rows and back, in the same order and to the same bit; and the vectors of its texts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import between, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, between, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from feedback_miner.domain import ContentStatus, Document, FeedbackItem, Opinion, Vectors
+from feedback_miner.store.customers import remove_unnamed
 from feedback_miner.store.projects import lock_project
 from feedback_miner.store.tables import BatchRow, DocumentRow, OpinionRow, ResponseRow, VectorRow, insert_rows
 
@@ -17,7 +19,10 @@ __all__ = [
     "add_vectors",
     "count_encoded",
     "delete_customer",
+    "delete_expired",
+    "forget_text_keys",
     "last_numbers",
+    "list_customers",
     "load_documents",
     "load_items",
     "load_named",
@@ -38,7 +43,11 @@ StoredOpinions = tuple[list[Opinion], list[int]]
 
 def remove_batch_responses(session: Session, batch: str) -> None:
     """Forget what was read of a batch, so that reading it again starts from nothing."""
-    session.execute(delete(ResponseRow).where(ResponseRow.batch == batch))
+    project = session.scalar(select(BatchRow.project).where(BatchRow.id == batch))
+    gone = session.scalar(select(ResponseRow.id).where(ResponseRow.batch == batch).limit(1))
+    if project is not None and gone is not None:
+        session.execute(delete(ResponseRow).where(ResponseRow.batch == batch))
+        remove_unnamed(session, project)
 
 
 def last_numbers(session: Session, project: str, contents: Iterable[str], *, other_than: str) -> dict[str, int]:
@@ -244,6 +253,12 @@ def set_text_keys(session: Session, keys: Mapping[int, bytes]) -> None:
         session.execute(update(OpinionRow), values)
 
 
+def forget_text_keys(session: Session, project: str) -> None:
+    """Let every opinion of a project be encoded again; vectors stay."""
+    documents = select(DocumentRow.id).join(ResponseRow, DocumentRow.response == ResponseRow.id).where(ResponseRow.project == project)
+    session.execute(update(OpinionRow).where(OpinionRow.document.in_(documents)).values(text_key=None))
+
+
 def missing_vectors(session: Session, project: str, encoder: str, wanted: Iterable[bytes]) -> list[bytes]:
     """Return which text keys have no vector under this encoder yet, ascending."""
     asked = sorted(set(wanted))
@@ -280,15 +295,33 @@ def load_vectors(session: Session, project: str, encoder: str, keys: Sequence[by
     return np.zeros((0, 0), np.float32) if found is None else found
 
 
+def list_customers(session: Session, project: str) -> Sequence[str]:
+    """Return the pseudonyms of everybody who has a response in the project."""
+    query = select(ResponseRow.customer).where(ResponseRow.project == project, ResponseRow.customer.is_not(None)).distinct()
+    return [customer for customer in session.scalars(query) if customer is not None]
+
+
 def delete_customer(session: Session, project: str, customer: str) -> int:
-    """Delete a customer's responses and every vector that no text has any more; return how many responses went."""
+    """Delete a customer's responses and what nobody else has of them; return how many responses went."""
+    return _delete_responses(session, project, ResponseRow.customer == customer)
+
+
+def delete_expired(session: Session, project: str, before: datetime) -> int:
+    """Delete the responses from before a moment, by their own date or else their upload's; return how many went."""
+    uploaded = select(BatchRow.created_at).where(BatchRow.id == ResponseRow.batch).scalar_subquery()
+    return _delete_responses(session, project, func.coalesce(ResponseRow.created_at, uploaded) < before)
+
+
+def _delete_responses(session: Session, project: str, condition: ColumnElement[bool]) -> int:
+    """Delete responses, every vector that no text has any more, and the sealed keys of customers who have no response left."""
     row = lock_project(session, project)
-    theirs = (ResponseRow.project == project, ResponseRow.customer == customer)
-    count = session.scalar(select(func.count()).where(*theirs)) or 0
+    these = (ResponseRow.project == project, condition)
+    count = session.scalar(select(func.count()).select_from(ResponseRow).where(*these)) or 0
     if not count:
         return 0
     row.deletions += 1
-    session.execute(delete(ResponseRow).where(*theirs))
+    session.execute(delete(ResponseRow).where(*these))
+    remove_unnamed(session, project)
     used = (
         select(OpinionRow.id)
         .join(DocumentRow, OpinionRow.document == DocumentRow.id)

@@ -228,7 +228,10 @@ class CodingRow(Base):
     """What was read in an opinion with a theme set: the living one, unless a job is about to do it anew."""
 
     __tablename__ = "codings"
-    __table_args__ = (Index("codings_by_theme", "project", "theme", "opinion"),)  # a theme's opinions, page by page, without a sort
+    __table_args__ = (
+        Index("codings_by_theme", "project", "theme", "opinion"),  # a theme's opinions, page by page, without a sort
+        Index("codings_by_project", "project", "opinion"),  # and all of a project's
+    )
     opinion: Mapped[int] = mapped_column(ForeignKey("opinions.id", ondelete="CASCADE"), primary_key=True)
     project: Mapped[str] = _project()
     theme_set: Mapped[int]

@@ -8,7 +8,7 @@ access      who asks, what they may, how often
 problems    errors as problem documents (RFC 9457)
 idempotency the same request twice is one request
 wire        the shapes of what goes in and out
-projects, batches, themes, edits, classify, keys, operations      the paths
+projects, batches, themes, edits, classify, webhooks, keys, operations      the paths
 """
 
 from feedback_miner.web.app import create_app

@@ -6,17 +6,34 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
-from prometheus_client import CollectorRegistry
 
 from feedback_miner import __version__
 from feedback_miner.config import Settings
 from feedback_miner.jobs.engine import Engine
+from feedback_miner.jobs.queue_metrics import QueueMetrics
 from feedback_miner.jobs.workshop import Workshop
 from feedback_miner.store import Database
-from feedback_miner.web import batches, classify, edits, keys, operations, problems, projects, themes
-from feedback_miner.web.access import RequestCounter
+from feedback_miner.web import (
+    batches,
+    classify,
+    customers,
+    edits,
+    keys,
+    lineage,
+    operations,
+    opinions,
+    people,
+    problems,
+    projects,
+    sessions,
+    splits,
+    themes,
+    webhooks,
+)
+from feedback_miner.web.access import CSRF_HEADER, RequestCounter
 from feedback_miner.web.desk import ClassifyDesk
 from feedback_miner.web.edge import Edge
+from feedback_miner.web.passwords import Passwords
 from feedback_miner.web.service import Service
 from feedback_miner.web.wire import ItemsIn, Problem
 
@@ -29,8 +46,11 @@ def open_service(settings: Settings, *, works: bool = True) -> Service:
     database = Database(settings.database_url)
     database.upgrade()
     shop = Workshop(database, settings.data)
+    shop.metrics.build.info({"version": __version__, "database": database.kind})
+    shop.metrics.registry.register(QueueMetrics(database))
     desk = ClassifyDesk(shop, encoder=settings.encoder, queue=settings.classify_queue)
-    return Service(settings, database, shop, Engine(shop, worker=settings.worker, works=works), desk)
+    engine = Engine(shop, worker=settings.worker, works=works, allow_private_targets=settings.allow_private_targets)
+    return Service(settings, database, shop, engine, desk)
 
 
 def create_app(service: Service) -> FastAPI:
@@ -55,19 +75,49 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.counter = RequestCounter(service.settings.requests_per_minute)
-    app.state.registry = CollectorRegistry()
-    app.add_middleware(Edge, registry=app.state.registry)
+    app.state.strangers = RequestCounter(max(1, service.settings.requests_per_minute // 20))
+    app.state.attempts = RequestCounter(max(1, service.settings.requests_per_minute // 60))
+    app.state.passwords = Passwords()
+    app.add_middleware(Edge, metrics=service.shop.metrics)
     problems.install(app)
-    for part in (projects, batches, themes, edits, classify, keys, operations):
+    parts = (
+        projects,
+        batches,
+        themes,
+        opinions,
+        customers,
+        lineage,
+        splits,
+        edits,
+        classify,
+        webhooks,
+        keys,
+        people,
+        sessions,
+        operations,
+    )
+    for part in parts:
         app.include_router(part.router)
+    app.include_router(sessions.open_router)
     _describe(app)
     return app
 
 
 def _describe(app: FastAPI) -> None:
     """Name in the OpenAPI document what no signature names."""
-    schemas = app.openapi()["components"]["schemas"]  # made once, and kept by the application
+    document = app.openapi()  # made once, and kept by the application
+    schemas = document["components"]["schemas"]
     for shape in (Problem, ItemsIn):
         described = shape.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(described.pop("$defs", {}))
         schemas[shape.__name__] = described
+    document["components"]["securitySchemes"]["CsrfToken"] = {
+        "type": "apiKey",
+        "in": "header",
+        "name": CSRF_HEADER,
+        "description": "The csrf_token of GET /v1/session",
+    }
+    for path in document["paths"].values():
+        for method, operation in path.items():
+            if "security" in operation and method != "get":
+                operation["security"] = [{"HTTPBearer": []}, {"Session": [], "CsrfToken": []}]

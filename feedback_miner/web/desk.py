@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections import OrderedDict
+import time
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ from feedback_miner.stages.causes import fit_causes
 from feedback_miner.store import findings
 from feedback_miner.taxonomy import load_taxonomy, taxonomy_to_mapping
 from feedback_miner.theme_set import theme_set_version
+from feedback_miner.web.meaning import Phrase
 from feedback_miner.web.problems import RefusalError
 
 __all__ = ["ClassifyDesk"]
@@ -61,8 +63,18 @@ class ClassifyDesk:
         """Classify with a project's living theme set, or without themes. Raises RefusalError (503) where too many wait already."""
         with self._place():
             classifier = self._themeless_classifier() if project is None else self._living_classifier(project)
+            with self._at_the_model():
+                found = classifier.classify(texts)
+        self._count(found, themed=project is not None)
+        return classifier, found
+
+    def align_phrase(self, phrase: str, project: str) -> Phrase:
+        """Encode a phrase as the project's opinions were. It waits as ``classify`` does, and holds the model no longer than one text."""
+        with self._place():
+            classifier = self._living_classifier(project)
             with self._model:
-                return classifier, classifier.classify(texts)
+                vector = classifier.align_phrase(phrase)
+        return Phrase(vector, classifier.theme_set.language_means, classifier.theme_set.encoder_version)
 
     def forget(self, project: str) -> None:
         """Let go of a project's theme set: it quotes customers."""
@@ -74,9 +86,27 @@ class ClassifyDesk:
         if not self._places.acquire(blocking=False):
             raise RefusalError(503, "too many calls wait for the model; try again in a second", Retry_After="1")
         try:
-            yield
+            with self._shop.metrics.classify_calls.track_inprogress():
+                yield
         finally:
             self._places.release()
+
+    @contextmanager
+    def _at_the_model(self) -> Iterator[None]:
+        """Wait for the model, and have it alone."""
+        asked = time.perf_counter()
+        with self._model:
+            self._shop.metrics.classify_waits.observe(time.perf_counter() - asked)
+            with self._shop.metrics.classify_seconds.time():
+                yield
+
+    def _count(self, found: Sequence[Classification], *, themed: bool) -> None:
+        """Count texts, and those that got no theme; where no themes were asked for, only what says nothing got none."""
+        themes, metrics = "project" if themed else "none", self._shop.metrics
+        metrics.classified.labels(themes).inc(len(found))
+        for reason, count in Counter(reading.abstained for reading in found).items():
+            if reason is not None and (themed or reason != "no_theme"):
+                metrics.abstained.labels(themes, reason).inc(count)
 
     def _themeless_classifier(self) -> Classifier:
         if self._general is None:

@@ -1,15 +1,17 @@
-"""What every request passes through: timed and counted by its route, bounded, its answer hardened, its errors made safe to show."""
+"""What every request passes through: timed, counted and logged by its route, bounded, its answer hardened, its errors made safe to show."""
 
 import logging
+import re
+import secrets
 import time
 import traceback
 
 from fastapi import HTTPException
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from feedback_miner.metrics import Metrics
 from feedback_miner.web.problems import problem
 
 __all__ = ["BODY_LIMIT", "MOST_JSON", "Edge"]
@@ -28,31 +30,31 @@ _HEADERS = {
     "frame-ancestors 'none'",
 }
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""What a proxy may call a request; anything else is given a name of ours: it is written down."""
 _log = logging.getLogger(__name__)
 
 
 class Edge:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, *, registry: CollectorRegistry) -> None:
-        self._app = app
-        self._requests = Counter("feedback_miner_requests", "Requests answered", ("method", "route", "status"), registry=registry)
-        self._seconds = Histogram("feedback_miner_request_seconds", "Time to answer", ("method", "route"), registry=registry)
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 0
+        start, status, name = time.perf_counter(), 0, _request_id(scope)
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                for name, value in {**_HEADERS, **scope.get("state", {}).get("limits", {})}.items():
-                    headers.setdefault(name, value)
+                for header, value in {**_HEADERS, "X-Request-Id": name, **scope.get("state", {}).get("limits", {})}.items():
+                    headers.setdefault(header, value)
             await send(message)
 
         try:
@@ -61,14 +63,29 @@ class Edge:
             pass  # nobody is there to be answered
         except Exception as error:  # noqa: BLE001 - the outermost loop of a request
             # Without the message: it may quote what was being read.
-            _log.error("%s: %s\n%s", _route(scope), type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+            places = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("%s: %s\n%s", _route(scope), type(error).__name__, places, extra={"fields": {"request": name}})
             if status:
                 raise ConnectionError("the answer broke off") from None
             await problem(500, f"internal error ({type(error).__name__}); the log has more")(scope, receive, answer)
         finally:
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._requests.labels(method, _route(scope), status).inc()
-            self._seconds.labels(method, _route(scope)).observe(time.perf_counter() - start)
+            self._note(scope, name, status, time.perf_counter() - start)
+
+    def _note(self, scope: Scope, name: str, status: int, seconds: float) -> None:
+        """Count a request that is over, and log it: its route and who asked, never what was asked for."""
+        method, route = scope["method"] if scope["method"] in _METHODS else "other", _route(scope)
+        self._metrics.requests.labels(method, route, status).inc()
+        self._metrics.request_seconds.labels(method, route).observe(seconds)
+        if _log.isEnabledFor(logging.INFO):
+            caller = getattr(scope.get("state", {}).get("caller"), "id", None)
+            took = round(seconds * 1_000, 1)
+            fields = {"request": name, "method": method, "route": route, "status": status, "ms": took, "caller": caller}
+            _log.info("request", extra={"fields": fields})
+
+
+def _request_id(scope: Scope) -> str:
+    sent = Headers(scope=scope).get("x-request-id", "")
+    return sent if _REQUEST_ID.fullmatch(sent) else f"req_{secrets.token_hex(8)}"
 
 
 def _route(scope: Scope) -> str:

@@ -30,4 +30,4 @@ def readyz(request: Request) -> dict[str, str]:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}, "description": "Figures"}})
 def metrics(request: Request) -> Response:
     """Return figures for Prometheus."""
-    return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(service_of(request).shop.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -7,14 +7,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from feedback_miner.config import MiningConfig
 from feedback_miner.errors import InputError
-from feedback_miner.jobs.forget import forget_customer
+from feedback_miner.jobs.forget import forget_customer, forget_expired
 from feedback_miner.store import access, projects
 from feedback_miner.store.tables import JobRow, ProjectRow
 from feedback_miner.web.access import Caller, GuardedRoute, require
 from feedback_miner.web.idempotency import IdempotencyKey, answer_once
 from feedback_miner.web.problems import RefusalError, responses
-from feedback_miner.web.service import service_of
-from feedback_miner.web.wire import ForgottenOut, JobOut, Page, ProjectIn, ProjectOut
+from feedback_miner.web.service import Service, service_of
+from feedback_miner.web.wire import ForgottenOut, JobOut, Page, ProjectChange, ProjectIn, ProjectOut
 
 __all__ = ["Limit", "job_out", "router"]
 
@@ -30,8 +30,7 @@ def create_project(
 ) -> Any:
     """Create a project."""
     service = service_of(request)
-    if caller.project is not None:
-        raise RefusalError(403, f"this key is for project {caller.project} alone; it cannot create another")
+    caller.check_everywhere()
     encoders = sorted({*_SHIPPED_ENCODERS, service.settings.encoder})
     if body.encoder is not None and body.encoder not in encoders:  # a name could be any folder of the server's
         raise InputError(f"this server has no encoder of that name; choose among {', '.join(encoders)}")
@@ -57,7 +56,7 @@ def list_projects(
 ) -> Any:
     """List projects."""
     with service_of(request).database.reading() as session:
-        rows = projects.list_projects(session, after=cursor, limit=limit + 1, only=caller.project)
+        rows = projects.list_projects(session, after=cursor, limit=limit + 1, only=caller.projects)
     return {"items": [_project_out(row) for row in rows[:limit]], "next": rows[limit - 1].id if len(rows) > limit else None}
 
 
@@ -66,6 +65,27 @@ def get_project(project: str, request: Request, caller: Annotated[Caller, Depend
     """Show a project."""
     with service_of(request).database.reading() as session:
         return _project_out(projects.get_project(session, caller.check_project(project)))
+
+
+@router.patch("/projects/{project}", response_model=ProjectOut, responses=responses(404, body=True))
+def change_project(project: str, body: ProjectChange, request: Request, caller: Annotated[Caller, Depends(require("admin"))]) -> Any:
+    """Rename a project, or say how long it keeps responses. Those that are too old go once a day, or by ``…/retention``."""
+    changes = body.model_dump(exclude_unset=True)
+    if "name" in changes and changes["name"] is None:
+        raise InputError("a project has a name; leave it out where it is to stay")
+    with service_of(request).database.transaction() as session:
+        row = projects.lock_project(session, caller.check_project(project))
+        for field, value in changes.items():
+            setattr(row, field, value)
+        access.note(session, caller.id, "change project", project=project, subject=", ".join(sorted(changes)) or None)
+        return _project_out(row)
+
+
+@router.post("/projects/{project}/retention", response_model=ForgottenOut, responses=responses(404, 409))
+def expire_responses(project: str, request: Request, caller: Annotated[Caller, Depends(require("admin"))]) -> Any:
+    """Delete the responses that are older than the project keeps them, now, and count the rest anew."""
+    service = service_of(request)
+    return _forgotten(service, project, *forget_expired(service.shop, caller.check_project(project), actor=caller.id))
 
 
 @router.delete("/projects/{project}", status_code=204, responses=responses(404))
@@ -87,13 +107,7 @@ def delete_project(project: str, request: Request, caller: Annotated[Caller, Dep
 def delete_customer(project: str, customer: str, request: Request, caller: Annotated[Caller, Depends(require("admin"))]) -> Any:
     """Delete everything a customer said, and count the rest anew."""
     service = service_of(request)
-    deleted, job = forget_customer(service.shop, caller.check_project(project), customer)
-    service.desk.forget(project)
-    if job is not None:
-        service.engine.enqueue(job)
-    with service.database.transaction() as session:
-        access.note(session, caller.id, "delete customer", project=project)
-    return ForgottenOut(responses=deleted, job=job)
+    return _forgotten(service, project, *forget_customer(service.shop, caller.check_project(project), customer, actor=caller.id))
 
 
 @router.get("/jobs/{job}", response_model=JobOut, responses=responses(404))
@@ -113,6 +127,13 @@ def cancel_job(job: str, request: Request, caller: Annotated[Caller, Depends(req
         return job_out(row)
 
 
+def _forgotten(service: Service, project: str, deleted: int, job: str | None) -> ForgottenOut:
+    service.desk.forget(project)
+    if job is not None:
+        service.engine.enqueue(job)
+    return ForgottenOut(responses=deleted, job=job)
+
+
 def job_out(row: JobRow) -> JobOut:
     """Return a job as it is shown: with its percentage, and the time left where the stage tells."""
     share = row.done / row.total if row.total else 0.0
@@ -126,6 +147,7 @@ def job_out(row: JobRow) -> JobOut:
     return JobOut(
         id=row.id,
         project=row.project,
+        kind=row.kind,  # type: ignore[arg-type]
         batch=row.batch,
         state=row.state,  # type: ignore[arg-type]
         stage=row.stage,
@@ -142,10 +164,18 @@ def job_out(row: JobRow) -> JobOut:
 
 def _job(session: Any, job: str, caller: Caller) -> JobRow:
     row = projects.get_job(session, job)
-    if caller.project not in (None, row.project):
+    if not caller.sees(row.project):
         raise RefusalError(404, f"there is no job {job!r}")
+    caller.check_project(row.project)
     return row
 
 
 def _project_out(row: ProjectRow) -> ProjectOut:
-    return ProjectOut(id=row.id, name=row.name, created_at=row.created_at, config=row.config, theme_set=row.theme_set)
+    return ProjectOut(
+        id=row.id,
+        name=row.name,
+        created_at=row.created_at,
+        config=row.config,
+        theme_set=row.theme_set,
+        retention_days=row.retention_days,
+    )

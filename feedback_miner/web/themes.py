@@ -1,4 +1,4 @@
-"""What was found: themes and their opinions, scores, causes, trends, the residual, the report."""
+"""What was found: themes, scores, causes, trends, the report."""
 
 import gzip
 from collections.abc import Sequence
@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from feedback_miner.edits import ThemeNotes, active_edits, theme_notes
-from feedback_miner.errors import NotFoundError
 from feedback_miner.jobs.living import living_theme_set, load_log
 from feedback_miner.report import findings_from_json, opinion_columns, opinion_rows
 from feedback_miner.report.causes import read_causes
@@ -16,10 +15,10 @@ from feedback_miner.report.html import render_report
 from feedback_miner.report.tables import encode_csv
 from feedback_miner.store import access, findings
 from feedback_miner.web.access import Caller, GuardedRoute, require
+from feedback_miner.web.opinions import find_theme
 from feedback_miner.web.problems import responses
-from feedback_miner.web.projects import Limit
 from feedback_miner.web.service import service_of
-from feedback_miner.web.wire import OpinionOut, Page
+from feedback_miner.web.wire import Page
 
 __all__ = ["router"]
 
@@ -28,9 +27,6 @@ _REPORTS = {
     kind: {"schema": {"type": shape}} for kind, shape in (("text/html", "string"), ("application/json", "object"), ("text/csv", "string"))
 }
 Reader = Annotated[Caller, Depends(require("read"))]
-Cursor = Annotated[int, Query(ge=0, le=2**31 - 1)]
-Polarity = Annotated[Literal["negative", "neutral", "positive"] | None, Query(description="Only opinions of this sentiment.")]
-Words = Annotated[str, Query(max_length=100, description="Only where the comment contains these words.")]
 
 
 @router.get("/themes", response_model=Page[dict[str, Any]], responses=responses(404))
@@ -42,34 +38,7 @@ def list_themes(project: str, request: Request, caller: Reader) -> Any:
 @router.get("/themes/{theme}", response_model=dict[str, Any], responses=responses(404))
 def get_theme(project: str, theme: str, request: Request, caller: Reader) -> Any:
     """Show a theme."""
-    return _with_notes(request, project, [_theme(_figures(request, caller, project), theme)])[0]
-
-
-@router.get("/themes/{theme}/opinions", response_model=Page[OpinionOut], responses=responses(404))
-def list_theme_opinions(
-    project: str,
-    theme: str,
-    request: Request,
-    caller: Reader,
-    cursor: Cursor = 0,
-    limit: Limit = 50,
-    sentiment: Polarity = None,
-    words: Words = "",
-) -> Any:
-    """List the opinions of a theme, or of all leaves of a parent."""
-    figures = _figures(request, caller, project)
-    _theme(figures, theme)
-    leaves = [found["id"] for found in figures["themes"] if found["parent"] == theme] or [theme]
-    return _opinions(request, caller, project, leaves, cursor, limit, sentiment, words)
-
-
-@router.get("/residual", response_model=Page[OpinionOut], responses=responses(404))
-def list_residual(
-    project: str, request: Request, caller: Reader, cursor: Cursor = 0, limit: Limit = 50, sentiment: Polarity = None, words: Words = ""
-) -> Any:
-    """List the opinions that belong to no theme, each with its reason and the themes it is nearest to."""
-    _figures(request, caller, project)
-    return _opinions(request, caller, project, (), cursor, limit, sentiment, words)
+    return _with_notes(request, project, [find_theme(_figures(request, caller, project), theme)])[0]
 
 
 @router.get("/scores", response_model=dict[str, Any], responses=responses(404))
@@ -127,14 +96,18 @@ def get_report(
         return Response(
             content, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": 'attachment; filename="opinions.csv"'}
         )
+    themes = f"{request.scope.get('root_path', '')}/v1/projects/{project}/themes"
     return Response(
-        render_report(found, run, language=language, taxonomy=book).encode("utf-8", "replace"), media_type="text/html; charset=utf-8"
+        render_report(found, run, language=language, taxonomy=book, theme_link=lambda theme: f"{themes}/{theme}/opinions").encode(
+            "utf-8", "replace"
+        ),
+        media_type="text/html; charset=utf-8",
     )
 
 
 def _figures(request: Request, caller: Caller, project: str) -> dict[str, Any]:
     with service_of(request).database.reading() as session:
-        return findings.get_analysis(session, caller.check_project(project)).figures
+        return findings.get_figures(session, caller.check_project(project))
 
 
 def _with_notes(request: Request, project: str, themes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -142,46 +115,3 @@ def _with_notes(request: Request, project: str, themes: Sequence[dict[str, Any]]
     with service_of(request).database.reading() as session:
         notes = theme_notes(active_edits(load_log(session, project)))
     return [{**theme, "notes": asdict(notes.get(theme["id"], ThemeNotes()))} for theme in themes]
-
-
-def _theme(figures: dict[str, Any], theme: str) -> dict[str, Any]:
-    found: dict[str, Any] | None = next((found for found in figures["themes"] if found["id"] == theme), None)
-    if found is None:
-        raise NotFoundError(f"there is no theme {theme!r} in this project")
-    return found
-
-
-def _opinions(
-    request: Request, caller: Caller, project: str, leaves: Sequence[str], cursor: int, limit: int, sentiment: str | None, words: str
-) -> dict[str, Any]:
-    with service_of(request).database.reading() as session:
-        rows = findings.find_opinions(session, project, leaves, after=cursor, limit=limit + 1, words=words, polarity=sentiment)
-    with service_of(request).database.transaction() as session:
-        access.note(session, caller.id, "read opinions", project=project, subject=leaves[0] if leaves else "residual")
-    return {"items": [_opinion_out(row) for row in rows[:limit]], "next": str(rows[limit - 1]["row"]) if len(rows) > limit else None}
-
-
-def _opinion_out(row: dict[str, Any]) -> OpinionOut:
-    coding = row["coding"]
-    return OpinionOut(
-        id=row["id"],
-        text=row["document"][row["start"] : row["end"]],
-        span=(row["start"], row["end"]),
-        document=row["document"],
-        language=row["language"],
-        score=row["score"],
-        created_at=None if row["created_at"] is None else row["created_at"].isoformat(),
-        sentiment={
-            "label": coding.sentiment.label,
-            "score": round(coding.sentiment.score, 6),
-            "negative": coding.sentiment.negative,
-            "neutral": coding.sentiment.neutral,
-            "positive": coding.sentiment.positive,
-        },
-        type=coding.type,
-        theme=coding.themes[0].theme if coding.themes else None,
-        strength=coding.themes[0].strength if coding.themes else None,
-        residual=coding.residual,
-        nearest=[{"theme": near.theme, "strength": near.strength} for near in coding.nearest],
-        causes=[{"cause": cause.cause, "score": cause.score, "runner_up": cause.runner_up} for cause in coding.causes],
-    )

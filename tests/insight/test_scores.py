@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from feedback_miner.domain import Interval, ScoreKind
 from feedback_miner.errors import InputError
 from feedback_miner.insight.scores import (
+    GROUPS,
     SCALES,
     effective_size,
     is_detractor,
     nps_interval,
+    score_range,
     summarise_scores,
     wilson_interval,
 )
@@ -199,3 +201,25 @@ def test_summarise_scores_refuses_what_it_cannot_mean(answers, weights, message)
 
 def test_wilson_interval_of_nothing_is_everything():
     assert wilson_interval(3, -1) == Interval(0.0, 1.0)
+
+
+@pytest.mark.parametrize("kind", list(ScoreKind))
+def test_every_answer_is_in_one_group_and_the_first_group_is_unhappy(kind):
+    low, high = SCALES[kind]
+    for answer in np.arange(low, high + 0.25, 0.25):
+        inside = [group for group in GROUPS[kind] if score_range(group, kind)[0] <= answer < score_range(group, kind)[1]]
+        assert len(inside) == 1
+        assert (inside[0] == next(iter(GROUPS[kind]))) is is_detractor(float(answer), kind)
+
+
+def test_groups_count_as_the_summary_does():
+    answers = [0.0, 6.0, 6.5, 7.0, 8.9, 9.0, 10.0]
+    summary = summarise_scores(answers, ScoreKind.NPS)
+    for group, name in (("detractor", "detractors"), ("passive", "passives"), ("promoter", "promoters")):
+        low, high = score_range(group, ScoreKind.NPS)
+        assert sum(low <= answer < high for answer in answers) == summary.groups[name]
+
+
+def test_a_kind_of_score_without_such_a_group_says_which_it_has():
+    with pytest.raises(InputError, match="csat scores have no group 'promoter'; choose among unsatisfied, satisfied"):
+        score_range("promoter", ScoreKind.CSAT)

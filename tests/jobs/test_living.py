@@ -10,6 +10,7 @@ from feedback_miner.errors import ConflictError, InputError, NotFoundError
 from feedback_miner.jobs.forget import forget_customer
 from feedback_miner.jobs.living import add_edit, fitted_theme_set, living_theme_set, replay_log
 from feedback_miner.store import findings
+from feedback_miner.store.opinions import OpinionFilter, find_opinions
 from feedback_miner.store.tables import CodingRow
 
 
@@ -33,7 +34,7 @@ def leaves(desk: Desk, project: str) -> list[dict[str, Any]]:
 
 def members(desk: Desk, project: str, theme: str) -> set[str]:
     with desk.database.reading() as session:
-        return {found["id"] for found in findings.find_opinions(session, project, [theme], limit=1_000)}
+        return {found.id for found in find_opinions(session, project, OpinionFilter(themes=(theme,)), limit=1_000)}
 
 
 def test_rename_changes_the_name_and_codes_nothing_anew(desk: Desk, project: str) -> None:

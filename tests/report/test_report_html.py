@@ -76,6 +76,11 @@ def test_render_report_needs_no_network_and_runs_no_script(html, page):
     assert "default-src 'none'" in html
 
 
+def test_render_report_links_every_theme_to_its_opinions_where_it_is_told_how(world):
+    page = Page(render_report(*world, theme_link=lambda theme: f"/opinions/{theme}?a=1&b=2"))
+    assert {f"/opinions/{theme.id}?a=1&b=2" for theme in world[0].themes} == {link for link in page.links if not link.startswith("#")}
+
+
 def test_render_report_links_within_the_page(page):
     assert len(page.ids) == len(set(page.ids))
     assert {link[1:] for link in page.links} <= set(page.ids)

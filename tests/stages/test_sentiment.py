@@ -29,15 +29,23 @@ def random_head(classes: int, *, seed: int, networks: int = 2) -> Head:
 
 def constant_head(classes: int, chosen: int, *, certainty: float = 20.0) -> Head:
     """A head that always says the same."""
-    output = np.zeros((1, 2, classes), np.float32)
-    output[0, -1, chosen] = certainty
+    return head_with_logits(certainty * np.eye(classes)[chosen])
+
+
+def head_with_logits(logits: np.ndarray) -> Head:
+    output = np.zeros((1, 2, len(logits)), np.float32)
+    output[0, -1] = logits
     return Head(
         np.zeros(WIDTH, np.float32),
         np.zeros((1, WIDTH + 1, 1), np.float32),
         output,
-        np.zeros((BUCKETS, classes), np.int8),
-        np.ones(classes, "f4"),
+        np.zeros((BUCKETS, len(logits)), np.int8),
+        np.ones(len(logits), "f4"),
     )
+
+
+def spelled(texts: list[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [hash_ngrams(text) for text in texts]
 
 
 def make_heads(sentiment: Head, type_: Head) -> Heads:
@@ -57,7 +65,7 @@ def rows() -> tuple[np.ndarray, list[str]]:
 
 def test_probabilities_sum_to_one(heads: Heads, rows: tuple[np.ndarray, list[str]]) -> None:
     for head in (heads.sentiment, heads.type):
-        probabilities = head.probabilities(*rows)
+        probabilities = head.probabilities(rows[0], spelled(rows[1]))
         np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
         assert (probabilities > 0).all()
     for sentiment in heads.read_sentiments(*rows):
@@ -66,9 +74,9 @@ def test_probabilities_sum_to_one(heads: Heads, rows: tuple[np.ndarray, list[str
 
 def test_reads_a_row_alone_as_in_company(heads: Heads, rows: tuple[np.ndarray, list[str]]) -> None:
     vectors, texts = rows
-    together = heads.sentiment.probabilities(vectors, texts)
+    together = heads.sentiment.probabilities(vectors, spelled(texts))
     for at, text in enumerate(texts):
-        assert heads.sentiment.probabilities(vectors[at : at + 1].copy(), [text]).tobytes() == together[at].tobytes()
+        assert heads.sentiment.probabilities(vectors[at : at + 1].copy(), spelled([text])).tobytes() == together[at].tobytes()
 
 
 def test_adds_the_mean_of_the_networks_to_the_ngrams(heads: Heads, rows: tuple[np.ndarray, list[str]]) -> None:
@@ -81,18 +89,18 @@ def test_adds_the_mean_of_the_networks_to_the_ngrams(heads: Heads, rows: tuple[n
     for bucket, value in zip(*hash_ngrams(text), strict=True):
         logits += value * head.lexical[bucket] * head.lexical_scale
     expected = np.exp(logits) / np.exp(logits).sum()
-    np.testing.assert_allclose(head.probabilities(vector[None], [text])[0], expected, rtol=1e-4)
+    np.testing.assert_allclose(head.probabilities(vector[None], spelled([text]))[0], expected, rtol=1e-4)
 
 
 def test_keeps_its_head_over_large_numbers() -> None:
-    sure = constant_head(3, 2, certainty=2e4).probabilities(np.zeros((1, WIDTH), np.float32), ["x"])
+    sure = constant_head(3, 2, certainty=2e4).probabilities(np.zeros((1, WIDTH), np.float32), spelled(["x"]))
     np.testing.assert_allclose(sure, [[0.0, 0.0, 1.0]], atol=1e-12)
 
 
 def test_reads_nothing_from_nothing(heads: Heads) -> None:
     nothing = np.zeros((0, WIDTH), np.float32)
     assert heads.read_sentiments(nothing, []) == []
-    assert heads.read_types(nothing, [], []) == []
+    assert heads.read(nothing, []) == ([], [])
 
 
 @pytest.mark.parametrize(("chosen", "label"), list(enumerate(SENTIMENT_CLASSES)))
@@ -120,8 +128,9 @@ def test_names_the_classes_in_the_order_of_the_columns(chosen: int, label: str) 
     ],
 )
 def test_decides_the_type_by_form_and_then_by_sentiment(best: FeedbackType, sentiment: Sentiment, expected: FeedbackType) -> None:
-    heads = make_heads(constant_head(3, 0), constant_head(5, TYPE_CLASSES.index(best)))
-    assert heads.read_types(np.zeros((1, WIDTH), np.float32), ["x"], [sentiment]) == [expected]
+    mood = head_with_logits(np.log([sentiment.negative, sentiment.neutral, sentiment.positive]))
+    heads = make_heads(mood, constant_head(5, TYPE_CLASSES.index(best)))
+    assert heads.read(np.zeros((1, WIDTH), np.float32), ["x"]) == ([sentiment], [expected])
 
 
 def test_folds_by_length_and_by_how_little_neutral() -> None:

@@ -67,37 +67,6 @@ def test_a_later_coding_takes_the_place_of_an_earlier_one(database, project, row
         assert [opinion.row for opinion in findings.load_uncoded(session, project, 1, 0, 10)] == rows[:1]
 
 
-@pytest.mark.parametrize(
-    ("asked", "found"),
-    [
-        ({"theme": ["t-1"]}, [0]),
-        ({"theme": ["t-1", "t-2"]}, [0, 2]),
-        ({"theme": []}, [1]),
-        ({"theme": ["t-1", "t-2"], "limit": 1}, [0]),
-        ({"theme": ["t-1"], "words": "PARCEL"}, [0]),
-        ({"theme": [], "words": "0% RUDE_"}, [1]),
-        ({"theme": [], "words": "1_0"}, []),
-        ({"theme": ["t-2"], "words": "太慢"}, [2]),
-        ({"theme": ["t-1", "t-2"], "polarity": "negative"}, [0]),
-        ({"theme": [], "polarity": "positive"}, [1]),
-        ({"theme": ["t-2"], "polarity": "neutral"}, [2]),
-        ({"theme": ["t-9"]}, []),
-    ],
-)
-def test_opinions_are_found_by_theme_words_and_polarity(database, project, rows, asked, found):
-    with database.reading() as session:
-        answer = findings.find_opinions(session, project, **asked)
-    assert [(one["row"], one["id"], one["coding"]) for one in answer] == [(rows[at], OPINIONS[at].id, CODINGS[at]) for at in found]
-
-
-def test_opinions_are_found_page_by_page(database, project, rows):
-    with database.reading() as session:
-        after = findings.find_opinions(session, project, ["t-1", "t-2"], after=rows[0])
-        other = findings.find_opinions(session, "prj_of_somebody_else", ["t-1"])
-    assert [one["row"] for one in after] == rows[2:]
-    assert other == []
-
-
 def test_a_page_of_a_theme_is_read_from_its_index(tmp_path):
     database = Database(f"sqlite:///{tmp_path / 'plan.sqlite'}")  # PostgreSQL plans by statistics, and tables of tests are tiny
     database.upgrade()

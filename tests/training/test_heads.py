@@ -132,7 +132,7 @@ def test_fits_heads_that_read_what_they_were_taught(trained: tuple[Path, dict]) 
     assert [sentiment.label for sentiment in sentiments] == [Polarity.NEGATIVE, Polarity.NEUTRAL, Polarity.POSITIVE, Polarity.POSITIVE]
     asked = ["could you add a dark mode please, I suggest", "why is my bill so high?"]
     vectors = TinyEmbedder().encode(asked)
-    assert heads.read_types(vectors, asked, heads.read_sentiments(vectors, asked)) == [FeedbackType.SUGGESTION, FeedbackType.QUESTION]
+    assert heads.read(vectors, asked)[1] == [FeedbackType.SUGGESTION, FeedbackType.QUESTION]
 
 
 def test_fits_the_same_arrays_twice_and_from_a_cache(labelled: Path, trained: tuple[Path, dict], tmp_path: Path) -> None:

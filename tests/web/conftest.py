@@ -1,17 +1,23 @@
-"""The application in this process: no sockets, no engine (jobs are run by hand), one project mined once for all."""
+"""The application in this process: no sockets, no engine (jobs are run by hand), one project mined once for all; and a real server."""
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from real_server import Server, start_server
 from service_stage import Stage, made_up_items, open_mined, open_stage
+from sqlalchemy import make_url
 
 from feedback_miner.jobs.workshop import Workshop
 from feedback_miner.store import Database
 from feedback_miner.web.desk import ClassifyDesk
+
+POSTGRES = os.environ.get("FEEDBACK_MINER_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +70,29 @@ def empty_stage(tmp_path: Path, portal: BlockingPortal) -> Iterator[Stage]:
     stage = open_stage(tmp_path / "data", portal)
     yield stage
     stage.service.database.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def server_database(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """The address of an empty database; ``None``: SQLite in the data folder."""
+    if request.param == "sqlite":
+        yield None
+        return
+    try:
+        connection = psycopg.connect(POSTGRES, autocommit=True, connect_timeout=5)
+    except psycopg.OperationalError as error:
+        pytest.skip(f"no PostgreSQL server: {error}".strip())
+    name = f"feedback_miner_test_{secrets.token_hex(6)}"
+    with connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(POSTGRES, autocommit=True, connect_timeout=5) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def server(server_database: str | None, tmp_path: Path) -> Iterator[Server]:
+    server = start_server(tmp_path / "data", server_database, "--print-key")
+    yield server
+    if server.process.poll() is None:
+        server.kill()

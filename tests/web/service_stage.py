@@ -1,6 +1,7 @@
 """A service in this process, those who ask it, and made-up items for it."""
 
 import random
+import secrets
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,14 +9,17 @@ from typing import Any
 
 import httpx
 from anyio.from_thread import BlockingPortal
+from argon2 import PasswordHasher
 
 from feedback_miner.client import Client
 from feedback_miner.config import Settings
 from feedback_miner.errors import FeedbackMinerError
 from feedback_miner.jobs import steps
 from feedback_miner.jobs.claim import claim_job
-from feedback_miner.store import access, projects
+from feedback_miner.store import access, people, projects
+from feedback_miner.web.access import COOKIE, CSRF_HEADER, csrf_token_of
 from feedback_miner.web.app import create_app, open_service
+from feedback_miner.web.passwords import Passwords
 from feedback_miner.web.service import Service
 
 LATE = ["The parcel came {} late", "Delivery took {} too long", "I waited {} longer for the courier than promised"]
@@ -23,6 +27,7 @@ RUDE = ["The staff were rude to me {}", "She shouted at me {} on the phone", "Th
 SLOW = ["two days", "a week", "three weeks", "a month", "ages", "half a year", "four days", "nine days", "many hours", "forever"]
 WHEN = ["again", "twice", "yesterday", "on Monday", "in the shop", "at the counter", "last week", "at noon", "all day", "this time"]
 ORIGIN = "http://test"
+QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 def made_up_items(count: int, *, seed: int = 1) -> list[dict[str, Any]]:
@@ -60,7 +65,7 @@ class HandEngine:
                 steps.abandon(claim, "failed", str(error))
 
     def _mine(self, job: str) -> None:
-        for name in ("ingest", "mask", "encode", "themes", "code", "measure"):
+        for name in ("ingest", "mask", "encode", "themes", "encode", "code", "measure"):
             after: int | None = 0
             while after is not None:
                 claim = claim_job(self._shop, job)
@@ -103,6 +108,13 @@ class Stage:
         with self.service.database.transaction() as session:
             return access.add_key(session, "test", scopes, project=project, **options)[1]
 
+    def person(self, role: str | None, grants: dict[str, str] | None = None) -> dict[str, str]:
+        """Sign in somebody of this role; return the headers with which a browser speaks for them."""
+        with self.service.database.transaction() as session:
+            row = people.add_person(session, f"somebody {secrets.token_hex(4)}", role=role, grants=grants)
+            token = people.open_session(session, row.id)[1]
+        return {"Cookie": f"{COOKIE}={token}", CSRF_HEADER: csrf_token_of(token)}
+
     def http(self, key: str | None) -> httpx.Client:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         return httpx.Client(base_url=ORIGIN, headers=headers, transport=InProcess(self.app, self.portal))
@@ -123,7 +135,9 @@ def open_stage(folder: Path, portal: BlockingPortal, **settings: Any) -> Stage:
     service = open_service(Settings(data=folder, **{"encoder": "tiny", "requests_per_minute": 1_000_000, **settings}))
     with service.database.transaction() as session:
         admin = access.add_key(session, "admin", ["admin"])[1]
-    return Stage(service, create_app(service), portal, admin)
+    app = create_app(service)
+    app.state.passwords = Passwords(QUICK_HASHER)
+    return Stage(service, app, portal, admin)
 
 
 def open_mined(mined_folder: Path, folder: Path, portal: BlockingPortal, **settings: Any) -> Stage:

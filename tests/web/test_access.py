@@ -1,5 +1,6 @@
 """Who is let in where: every path of the API against every kind of key."""
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,8 +9,8 @@ from typing import Any
 import pytest
 
 from feedback_miner.jobs import living as edits
-from feedback_miner.store import access, projects
-from feedback_miner.web.access import SCOPES
+from feedback_miner.store import access, outbox, people, projects, webhooks
+from feedback_miner.web.access import COOKIE, CSRF_HEADER, SCOPES, csrf_token_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ MATRIX = {
     ("POST", "/v1/projects"): Entry("ingest", {"json": {"name": "one more"}}, foreign=403),
     ("GET", "/v1/projects"): Entry("read", {}, foreign=None),
     ("GET", "/v1/projects/{project}"): Entry("read", {}),
+    ("PATCH", "/v1/projects/{project}"): Entry("admin", {"json": {"retention_days": 36_500}}),
+    ("POST", "/v1/projects/{project}/retention"): Entry("admin", {}),
     ("DELETE", "/v1/projects/{project}"): Entry("admin", {}),
     ("DELETE", "/v1/projects/{project}/customers/{customer}"): Entry("admin", {}),
     ("GET", "/v1/jobs/{job}"): Entry("read", {}),
@@ -39,7 +42,13 @@ MATRIX = {
     ("GET", "/v1/projects/{project}/themes"): Entry("read", {}),
     ("GET", "/v1/projects/{project}/themes/{theme}"): Entry("read", {}),
     ("GET", "/v1/projects/{project}/themes/{theme}/opinions"): Entry("read", {}),
+    ("POST", "/v1/projects/{project}/themes/{theme}/split-preview"): Entry("review", {"json": {"by": "clusters"}}),
+    ("GET", "/v1/projects/{project}/opinions"): Entry("read", {}),
     ("GET", "/v1/projects/{project}/residual"): Entry("read", {}),
+    ("GET", "/v1/projects/{project}/customers"): Entry("contact", {}),
+    ("GET", "/v1/projects/{project}/customers.csv"): Entry("contact", {}),
+    ("POST", "/v1/projects/{project}/remine"): Entry("review", {}),
+    ("GET", "/v1/projects/{project}/lineage"): Entry("read", {}),
     ("GET", "/v1/projects/{project}/scores"): Entry("read", {}),
     ("GET", "/v1/projects/{project}/causes"): Entry("read", {}),
     ("GET", "/v1/projects/{project}/trends"): Entry("read", {}),
@@ -48,13 +57,35 @@ MATRIX = {
     ("POST", "/v1/projects/{project}/edits"): Entry("review", {"json": {"kind": "pin", "values": {"theme": "{theme}", "pinned": True}}}),
     ("POST", "/v1/projects/{project}/edits/{number}/undo"): Entry("review", {}),
     ("POST", "/v1/projects/{project}/edits/{number}/redo"): Entry("review", {}),
+    ("POST", "/v1/projects/{project}/webhooks"): Entry("admin", {"json": {"url": "https://hooks.example/", "events": ["job.finished"]}}),
+    ("GET", "/v1/projects/{project}/webhooks"): Entry("admin", {}),
+    ("PATCH", "/v1/projects/{project}/webhooks/{webhook}"): Entry("admin", {"json": {"events": ["theme.born"]}}),
+    ("DELETE", "/v1/projects/{project}/webhooks/{webhook}"): Entry("admin", {}),
+    ("POST", "/v1/projects/{project}/webhooks/{webhook}/test"): Entry("admin", {}),
+    ("GET", "/v1/projects/{project}/webhooks/{webhook}/deliveries"): Entry("admin", {}),
+    ("POST", "/v1/projects/{project}/webhooks/{webhook}/deliveries/{delivery}/retry"): Entry("admin", {}),
     ("POST", "/v1/classify"): Entry("classify", {"json": {"texts": ["late again"], "project": "{project}"}}),
     ("POST", "/v1/keys"): Entry("admin", {"json": {"name": "colleague", "scopes": ["read"], "project": "{project}"}}),
     ("GET", "/v1/keys"): Entry("admin", {}, foreign=None),
     ("DELETE", "/v1/keys/{key}"): Entry("admin", {}),
     ("GET", "/v1/audit"): Entry("admin", {}, foreign=None),
+    ("POST", "/v1/people"): Entry("admin", {"json": {"name": "{newcomer}", "role": "viewer"}}, foreign=403),
+    ("GET", "/v1/people"): Entry("admin", {}, foreign=403),
+    ("PATCH", "/v1/people/{person}"): Entry("admin", {"json": {"role": "analyst", "grants": {"{project}": "viewer"}}}, foreign=403),
+    ("DELETE", "/v1/people/{person}"): Entry("admin", {}, foreign=403),
+    ("POST", "/v1/people/{person}/invitations"): Entry("admin", {}, foreign=403),
 }
+OWN = {("GET", "/v1/session"), ("DELETE", "/v1/session"), ("PUT", "/v1/session/password")}
+"""Of whoever asks, whatever they may otherwise; test_people_endpoint.py asks them."""
+SIGN_IN = {("POST", "/v1/session"), ("POST", "/v1/people/accept")}
+"""Open to all, and counted."""
 OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
+MAY = {
+    "viewer": {"read"},
+    "analyst": {"read", "review", "ingest", "classify"},
+    "admin": {"read", "review", "ingest", "classify", "admin"},
+}
+"""Nobody reads customers' own keys by a role."""
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +95,21 @@ def names(stage) -> dict[str, str]:
         batch = projects.list_batches(session, stage.project)[0].id
         job = projects.add_job(session, stage.project, None).id
         key = access.add_key(session, "spare", ["read"], project=stage.project)[0].id
-    theme = stage.ask("GET", f"/v1/projects/{stage.project}/themes").json()["items"][0]["id"]
+        person = people.add_person(session, "spare", role=None).id
+        webhook = webhooks.add_webhook(session, stage.project, "https://hooks.example/", ["job.finished"], b"")
+        delivery = outbox.tell_one(session, webhook, "ping", {}, at=projects.now()).id
+    themes = stage.ask("GET", f"/v1/projects/{stage.project}/themes").json()["items"]
+    theme = next(theme["id"] for theme in themes if theme["parent"] is not None)
     return {
         "project": stage.project,
         "batch": batch,
         "job": job,
         "theme": theme,
         "key": key,
+        "person": person,
+        "newcomer": "somebody new",
+        "webhook": webhook.id,
+        "delivery": str(delivery),
         "kind": "json",
         "customer": "nobody",
         "number": "1",
@@ -83,16 +122,23 @@ def throwaways(stage, names) -> Callable[[str, str], dict[str, Any]]:
 
     def make(method: str, path: str) -> dict[str, Any]:
         made: dict[str, Any] = dict(names)
-        if (method, path) == ("DELETE", "/v1/projects/{project}"):
+        if method == "DELETE" and path.endswith(("{project}", "{customer}")):  # of a project where an upload waits no customer is deleted
             made["project"] = stage.new_project()
         if path.endswith(("/undo", "/redo")):
             values = {"theme": names["theme"], "hidden": True}
             made["number"] = edits.add_edit(stage.service.shop, stage.project, "hide", values, "somebody")[0].number
             if path.endswith("/redo"):
                 edits.add_edit(stage.service.shop, stage.project, "undo", {"edit": made["number"]}, "somebody")
+        made["newcomer"] = f"newcomer {secrets.token_hex(4)}"
         with stage.service.database.transaction() as session:
+            if "{person}" in path:
+                made["person"] = people.add_person(session, made["newcomer"], role=None).id
+            if path.endswith("/retention"):
+                projects.get_project(session, stage.project).retention_days = 36_500
             if path.endswith("/cancel"):
                 made["job"] = projects.add_job(session, stage.project, None).id
+            if method == "DELETE" and path.endswith("{webhook}"):
+                made["webhook"] = webhooks.add_webhook(session, stage.project, "https://to-go.example/", ["job.finished"], b"").id
             if method == "DELETE" and path.endswith("{key}"):
                 made["key"] = access.add_key(session, "to go", ["read"], project=stage.project)[0].id
         return made
@@ -100,20 +146,21 @@ def throwaways(stage, names) -> Callable[[str, str], dict[str, Any]]:
     return make
 
 
-def send(stage, method: str, path: str, key: str | None, names: dict[str, str]) -> Any:
+def send(stage, method: str, path: str, key: str | None, names: dict[str, str], headers: dict[str, str] | None = None) -> Any:
+    """Ask a path with a key, or with the headers of somebody's browser."""
     asks = {name: fill(value, names) for name, value in MATRIX[method, path].asks.items()}
-    return stage.ask(method, path.format(**names), key, **asks)
+    return stage.ask(method, path.format(**names), key, headers=headers, **asks)
 
 
 def fill(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, dict):
-        return {name: fill(part, names) for name, part in value.items()}
+        return {name.format(**names): fill(part, names) for name, part in value.items()}
     return value.format(**names) if isinstance(value, str) else value
 
 
 def test_the_matrix_knows_every_path(stage):
     described = {(method.upper(), path) for path, operations in stage.app.openapi()["paths"].items() for method in operations}
-    assert described == set(MATRIX) | OPEN
+    assert described == set(MATRIX) | OWN | SIGN_IN | OPEN
 
 
 @pytest.mark.parametrize(("method", "path"), MATRIX)
@@ -139,7 +186,7 @@ class TestEveryPath:
 
     def test_tells_a_key_of_another_project_nothing(self, stage, names, method, path):
         wanted, other = MATRIX[method, path], stage.new_project("of others")
-        answer = send(stage, method, path, stage.key("admin", project=other), names)
+        answer = send(stage, method, path, stage.key("admin", wanted.scope, project=other), names)
         if wanted.foreign is None:
             assert answer.status_code == 200
             assert stage.project not in answer.text
@@ -152,6 +199,54 @@ class TestEveryPath:
         bound = None if wanted.foreign == 403 else names["project"]
         answer = send(stage, method, path, stage.key(wanted.scope, project=bound), names)
         assert answer.is_success, answer.text
+
+    def test_lets_people_in_by_their_role(self, stage, throwaways, method, path):
+        wanted = MATRIX[method, path]
+        for role, scopes in MAY.items():
+            for everywhere in (True, False):
+                names = throwaways(method, path)
+                browser = stage.person(role) if everywhere else stage.person(None, {names["project"]: role})
+                answer = send(stage, method, path, None, names, browser)
+                if wanted.scope in scopes and (everywhere or wanted.foreign != 403):
+                    assert answer.is_success, (role, everywhere, answer.text)
+                else:
+                    assert answer.status_code == 403, (role, everywhere, answer.text)
+                    assert repr(wanted.scope) in answer.json()["detail"]
+
+    def test_tells_people_of_another_project_nothing(self, stage, names, method, path):
+        wanted, other = MATRIX[method, path], stage.new_project("of others")
+        answer = send(stage, method, path, None, names, stage.person(None, {other: "admin"}))
+        if wanted.scope == "contact":
+            assert answer.status_code == 403
+        elif wanted.foreign is None:
+            assert answer.status_code == 200
+            assert stage.project not in answer.text
+        else:
+            assert answer.status_code == wanted.foreign, answer.text
+
+    def test_shows_those_who_may_look_that_they_may_do_no_more(self, stage, names, method, path):
+        wanted, other = MATRIX[method, path], stage.new_project("of others")
+        if wanted.scope in {"read", "contact"} or wanted.foreign != 404 or "{project}" not in path:
+            return
+        answer = send(stage, method, path, None, names, stage.person(None, {names["project"]: "viewer", other: "admin"}))
+        assert answer.status_code == 403, answer.text
+        assert f"{wanted.scope!r} is needed in project {names['project']}; you have read" in answer.json()["detail"]
+
+    def test_changes_nothing_for_a_browser_that_cannot_say_the_token(self, stage, names, method, path):
+        browser, other = stage.person("admin"), stage.person("admin")
+        cookie = {"Cookie": browser["Cookie"]}
+        for headers in (cookie, cookie | {CSRF_HEADER: ""}, cookie | {CSRF_HEADER: other[CSRF_HEADER]}):
+            answer = send(stage, method, path, None, names, headers)
+            if method == "GET":
+                assert CSRF_HEADER not in answer.text
+            else:
+                assert answer.status_code == 403
+                assert CSRF_HEADER in answer.json()["detail"]
+
+    def test_refuses_a_session_that_is_none(self, stage, names, method, path):
+        answer = send(stage, method, path, None, names, {"Cookie": f"{COOKIE}=unknown", CSRF_HEADER: csrf_token_of("unknown")})
+        assert answer.status_code == 401
+        assert "session has ended" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(OPEN))

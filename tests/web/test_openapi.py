@@ -21,6 +21,7 @@ with warnings.catch_warnings():
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 MODES = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]
 EXAMPLES = 8
+SIGN_IN = {("post", "/v1/session"), ("post", "/v1/people/accept")}
 
 
 def test_describes_itself_without_a_key(stage):
@@ -28,18 +29,23 @@ def test_describes_itself_without_a_key(stage):
     document = answer.json()
     assert answer.status_code == 200
     assert document["openapi"].startswith("3.1")
-    assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["HTTPBearer"]["scheme"] == "bearer"
+    assert (schemes["Session"]["in"], schemes["Session"]["name"]) == ("cookie", "fm_session")
+    assert (schemes["CsrfToken"]["in"], schemes["CsrfToken"]["name"]) == ("header", "X-CSRF-Token")
     assert stage.ask("GET", "/openapi.json", None).json() == document
 
 
-def test_every_path_under_v1_names_the_key_and_its_refusals(stage):
+def test_every_path_under_v1_names_the_key_or_session_and_its_refusals(stage):
     for path, operations in stage.app.openapi()["paths"].items():
         for method, operation in operations.items():
-            if path.startswith("/v1/"):
-                assert operation["security"] == [{"HTTPBearer": []}], (path, method)
-                assert {"401", "403", "422", "429", "500", "503"} <= set(operation["responses"]), (path, method)
+            if path.startswith("/v1/") and (method, path) not in SIGN_IN:
+                session = {"Session": []} if method == "get" else {"Session": [], "CsrfToken": []}
+                assert operation["security"] == [{"HTTPBearer": []}, session], (path, method)
             else:
                 assert "security" not in operation, (path, method)
+            if path.startswith("/v1/"):
+                assert {"401", "403", "422", "429", "500", "503"} <= set(operation["responses"]), (path, method)
 
 
 def test_every_reference_leads_somewhere(stage):
@@ -65,7 +71,7 @@ def test_every_path_keeps_its_word(stage, mode):
     known = {"project": stage.project, "theme": theme, "batch": batch, "kind": "csv"}
     schema = schemathesis.openapi.from_dict(stage.app.openapi(), config=schemathesis.Config())
     failures = []
-    with stage.http(stage.admin) as client:
+    with stage.http(stage.key("admin", "contact")) as client:
         for found in schema.get_all_operations():
             operation = found.ok()
             names = {parameter.name for parameter in operation.path_parameters}

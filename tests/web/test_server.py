@@ -2,125 +2,40 @@
 
 import json
 import os
-import secrets
 import signal
-import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-import psycopg
 import pytest
+from real_server import PATIENCE, Server, places_of, start_server
 from service_stage import made_up_items
-from sqlalchemy import make_url
+from webhook_receiver import Receiver, receiving
 
-import feedback_miner
-from feedback_miner.client import Client, JobFailedError, ServiceError
+from feedback_miner.client import Client, JobFailedError, ServiceError, verify_webhook
 from feedback_miner.demo import demo_path
 
-POSTGRES = os.environ.get("FEEDBACK_MINER_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
-ROOT = Path(feedback_miner.__file__).parent.parent
-PATIENCE = 120
 WORDS = "zebrafinch wainscot"
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.allow_hosts(["127.0.0.1"])]
 
 
-@dataclass
-class Server:
-    """A serving process."""
-
-    process: subprocess.Popen
-    url: str
-    key: str
-    data: Path
-    database: str | None
-
-    def stop(self) -> tuple[int, str]:
-        """Ask it to end; return its exit code and what it wrote to stderr."""
-        self.process.send_signal(signal.SIGTERM)
-        _, err = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, err
-
-
-def start_server(data: Path, database: str | None, *options: str) -> Server:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    given = ["--data", str(data), "--port", str(port), "--encoder", "tiny", *options]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "feedback_miner", "serve", *given, *([] if database is None else ["--database", database])],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        cwd=data.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    key = process.stdout.readline().strip() if "--print-key" in options else ""
-    server = Server(process, f"http://127.0.0.1:{port}", key, data, database)
+def wait_for_events(receiver: Receiver, secret: str, count: int) -> dict[str, dict]:
+    """Return what a webhook was told first, by type."""
     for _ in range(PATIENCE * 10):
-        if process.poll() is not None:
-            raise AssertionError(process.communicate()[1])
-        try:
-            if httpx.get(f"{server.url}/readyz").status_code == 200:
-                return server
-        except httpx.TransportError:
-            pass
+        if len(receiver.requests) >= count:
+            break
         time.sleep(0.1)
-    process.kill()
-    raise AssertionError(process.communicate()[1])
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def database(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """The address of an empty database; ``None``: SQLite in the data folder."""
-    if request.param == "sqlite":
-        yield None
-        return
-    try:
-        connection = psycopg.connect(POSTGRES, autocommit=True, connect_timeout=5)
-    except psycopg.OperationalError as error:
-        pytest.skip(f"no PostgreSQL server: {error}".strip())
-    name = f"feedback_miner_test_{secrets.token_hex(6)}"
-    with connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
-    with psycopg.connect(POSTGRES, autocommit=True, connect_timeout=5) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def server(database: str | None, tmp_path: Path) -> Iterator[Server]:
-    server = start_server(tmp_path / "data", database, "--print-key")
-    yield server
-    if server.process.poll() is None:
-        server.process.kill()
-        server.process.communicate()
-
-
-def places_of(words: str, server: Server) -> list[str]:
-    """Name the files and the tables that hold the words."""
-    found = [str(path) for path in server.data.rglob("*") if path.is_file() and words.encode() in path.read_bytes()]
-    if server.database is not None:
-        with psycopg.connect(server.database) as connection:
-            tables = connection.execute(
-                "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables "
-                "WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')"
-            ).fetchall()
-            for (table,) in tables:
-                (count,) = connection.execute(f"SELECT count(*) FROM {table} AS row WHERE row::text ILIKE %s", (f"%{words}%",)).fetchone()
-                found += [table] if count else []
-    return found
+    events = [verify_webhook(secret, request.headers, request.body, tolerance=PATIENCE) for request in receiver.requests[:count]]
+    return {event["type"]: event["data"] for event in events}
 
 
 def test_a_projects_life(server: Server) -> None:
     assert server.key.startswith("fm_")
-    with Client(server.url, server.key) as client:
+    with receiving() as receiver, Client(server.url, server.key) as client:
         project = client.create_project("Demo")
+        subscribed = {"url": receiver.url, "events": ["job.finished", "theme.born"]}
+        webhook = client.request("POST", f"/v1/projects/{project}/webhooks", json=subscribed)
         stages: list[str] = []
         job = client.upload(project, demo_path())
         client.wait(job, progress=lambda stage, done, total: stages.append(stage), every=0.1, timeout=PATIENCE)
@@ -129,6 +44,9 @@ def test_a_projects_life(server: Server) -> None:
 
         themes = client.themes(project)
         assert len(themes) > 3
+        told = wait_for_events(receiver, webhook["secret"], 2)
+        assert (told["job.finished"]["job"], told["job.finished"]["state"]) == (job, "succeeded")
+        assert set(told["theme.born"]["themes"]) == set(themes.drop_nulls("parent")["id"])
         assert themes["people"].is_sorted(descending=True)
         opinions = list(client.opinions(project, themes["id"][0]))
         assert len(opinions) == themes["opinions"][0]
@@ -165,7 +83,37 @@ def test_a_projects_life(server: Server) -> None:
         client.upload(project, made_up_items(50, seed=2), score_kind="nps")  # and stop in the middle of it
     code, err = server.stop()
     assert code == 0
-    for line in err.splitlines():
+    invitation, *lines = err.splitlines()
+    assert invitation.startswith("no admin can sign in yet")
+    for line in lines:
         assert set(json.loads(line)) <= {"at", "level", "from", "message", "error", "places"}
     assert WORDS not in err
     assert places_of(WORDS, server) == []
+
+
+def test_its_worker_is_started_again_and_goes_with_it(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "data", None, "--print-key")
+    try:
+        with Client(server.url, server.key) as client:
+            project = client.create_project("killed")
+            job = client.upload(project, made_up_items(400), score_kind="nps")
+            first = worker_of(server)
+            os.kill(first, signal.SIGKILL)
+            client.wait(job, every=0.1, timeout=PATIENCE)
+            second = worker_of(server)
+        assert second != first
+        assert "the worker ended by itself (status -9)" in server.log.read_text()
+    finally:
+        server.kill()  # it has no time to ask its worker to end
+    subprocess.run(["tail", f"--pid={second}", "-f", "/dev/null"], timeout=PATIENCE, check=True)  # returns when that process is gone
+
+
+def worker_of(server: Server) -> int:
+    """Return the process that mines."""
+    threads = Path(f"/proc/{server.process.pid}/task")
+    for _ in range(PATIENCE * 10):
+        found = [int(child) for path in threads.glob("*/children") for child in path.read_text().split()]
+        if found:
+            return found[0]
+        time.sleep(0.1)
+    raise AssertionError("there is no worker")

@@ -249,6 +249,9 @@ NAME_RULES: tuple[Rule, ...] = (
         needs=("regards", "sincerely", "faithfully", "signed", "yours truly", "best wishes"),
     ),
     rule(
+        "NAME", rf"(?i:(?<![a-z])(?:regards|sincerely|signed)[,:] )(?P<it>{_FULL})", _given_name, needs=("regards", "sincerely", "signed")
+    ),
+    rule(
         "NAME",
         rf"(?<![A-Za-z])(?P<it>{_WORD}) (?=(?:at|in|from|on) (?:the |your )?"
         r"(?:reception|desk|front|billing|sales|support|customer|till|checkout|counter|tech))",
@@ -277,9 +280,9 @@ NAME_RULES: tuple[Rule, ...] = (
     ),
     rule(
         "NAME",
-        rf"(?:姓名|联系人|收[件货]人|寄件人|持卡人)[ :是为]{{0,3}}(?P<it>{_ANY_SURNAME}{_CONTENT_HAN}{{1,2}})(?=谢谢|请|您好|你好|电话"
-        rf"|手机|地址|身份证|联系)",
-        needs=("名", "人"),
+        rf"(?:名字叫|我叫|本人叫|姓名|联系人|收[件货]人|寄件人|持卡人)[ :是为]{{0,3}}(?P<it>{_ANY_SURNAME}{_CONTENT_HAN}{{1,2}})"
+        r"(?=谢谢|请|您好|你好|电话|手机|地址|身份证|联系)",
+        needs=("叫", "名", "人"),
     ),
     rule(
         "NAME",

@@ -309,6 +309,8 @@ NUMBER_RULES: tuple[Rule, ...] = (
         _mixed_code,
         digits=3,
     ),
+    # Shelf, row and number: what elsewhere might be a date.
+    rule("ORDER", r"[取提][件货]码[ :是为]{0,3}(?P<it>[0-9A-Z]{1,3}-[0-9]{1,3}-[0-9]{3,5})(?![0-9])", digits=4),
     rule(
         "ORDER",
         rf"(?:订单|运单|工单|快递|流水|账号|帐号|账户|户号)[ :#是为=]{{0,4}}(?P<it>{_CODE})(?![元块件个斤人天])",

@@ -325,3 +325,4 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("codings", schema=None) as batch_op:
         batch_op.create_index("codings_by_theme", ["project", "theme", "opinion"], unique=False)
+        batch_op.create_index("codings_by_project", ["project", "opinion"], unique=False)
