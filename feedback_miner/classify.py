@@ -6,7 +6,7 @@ same answer by construction.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,8 @@ class Classification:
     abstained: str | None
     """Why nothing was assigned: ``no_content``, or ``no_theme`` where no opinion fits any theme."""
 
+
+_Map = Callable[[Callable[[str], Classification], Sequence[str]], Iterable[Classification]]
 
 class OpinionCoder:
     """Codes opinions with a theme set. The one path of assignment, shared by batch and endpoint; safe to share between threads."""
@@ -222,8 +224,11 @@ class Classifier:
         """Return a phrase's aligned vector, ``(d,)``; raises InputError where it says nothing."""
         return self._coder.align_phrase(phrase)
 
-    def classify(self, texts: Sequence[str]) -> list[Classification]:
-        """Classify texts as they come (raw). The same text gets the same answer alone, in any batch, and in ``mine()``."""
+    def classify(self, texts: Sequence[str], *, map_texts: _Map = map) -> list[Classification]:
+        """Classify texts as they come (raw). The same text gets the same answer alone, in any batch, and in ``mine()``.
+
+        ``map_texts`` is called as ``map`` is, and may share the texts among threads.
+        """
         if isinstance(texts, str):
             raise InputError("classify takes a list of texts; put the one text in a list")
         for at, text in enumerate(texts):
@@ -233,7 +238,7 @@ class Classifier:
                 raise InputError(
                     f"text {at} has {len(text)} characters; classify takes at most {_LONGEST_TEXT}, longer ones go through mine()"
                 )
-        return [self._classify_one(text) for text in texts]
+        return list(map_texts(self._classify_one, texts))
 
     def _classify_one(self, text: str) -> Classification:
         reading = read_text(text)

@@ -25,10 +25,10 @@ class Metrics:
         self.abstained = Counter("feedback_miner_abstained_texts", "Texts that got no theme", ("themes", "reason"), registry=registry)
         self.classify_calls = Gauge("feedback_miner_classify_calls", "Calls that are served or wait for the model", registry=registry)
         self.classify_waits = Histogram(
-            "feedback_miner_classify_wait_seconds", "Time a call waited for the model", buckets=_REQUEST_BUCKETS, registry=registry
+            "feedback_miner_classify_wait_seconds", "Time a text waited for the model", buckets=_REQUEST_BUCKETS, registry=registry
         )
         self.classify_seconds = Histogram(
-            "feedback_miner_classify_seconds", "Time the model took for a call", buckets=_REQUEST_BUCKETS, registry=registry
+            "feedback_miner_classify_seconds", "Time the model took for a text", buckets=_REQUEST_BUCKETS, registry=registry
         )
         self.step_seconds = Histogram(
             "feedback_miner_step_seconds", "Time of a job's step in this process", ("step",), buckets=_STEP_BUCKETS, registry=registry

@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -135,28 +135,30 @@ def worker(
     _log_to_stderr(settings.log_level)
     with reaching_the_database():
         service = open_service(settings)
-    if metrics_port is not None:
-        shown, _ = start_http_server(metrics_port, metrics_host, service.shop.metrics.registry)
-        _log.info("figures are shown", extra={"fields": {"port": shown.server_port}})
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    if metrics_port is not None:
+        shown, _ = start_http_server(metrics_port, metrics_host, service.shop.metrics.registry)
+        _log.info("figures are shown", extra={"fields": {"port": shown.server_port}})
     if with_parent:
         call_when_orphaned(stopped.set)
     service.engine.start()
     stopped.wait()
     service.engine.stop()
     service.database.close()
-    _leave(unfinished=service.engine.unfinished)
+    _leave()
 
 
-def _leave(*, unfinished: bool) -> None:
-    """End the process at once where a step is still computing: the interpreter would wait for its thread, which may take minutes."""
-    if unfinished:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+def _leave() -> NoReturn:
+    """End the process now that all is put away.
+
+    The interpreter's own end would wait for a step that computes on, for minutes, and may stumble over the libraries' threads.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 class _JsonLines(logging.Formatter):

@@ -23,7 +23,7 @@ from feedback_miner.embedders.unigram import UnigramTokenizer
 from feedback_miner.errors import InputError
 from feedback_miner.weights import model_path
 
-__all__ = ["E5Embedder", "InputEmbeddings", "open_session"]
+__all__ = ["E5Embedder", "InputEmbeddings", "available_cpus", "open_session"]
 
 # The e5 family was trained with a prefix on every input; this is the one for symmetric tasks.
 _PREFIX = "query: "
@@ -55,7 +55,7 @@ class E5Embedder:
         model = read_packed_model(find_packed_file())
         self._inputs = InputEmbeddings(model, max_tokens=max_tokens)
         self._session = open_session(graph, graph_weights(model, json.loads(outliers)))
-        self._workers = workers or _available_cpus()
+        self._workers = workers or available_cpus()
         self.dimensions = model.hidden
         identity = hashlib.sha256(b"\0".join([FILE_SHA256.encode(), graph, outliers])).hexdigest()[:12]
         self.version = f"e5-small-{_SCHEME}-{identity}-{max_tokens}"
@@ -143,7 +143,7 @@ def _aligned_empty(rows: int, columns: int) -> Vectors:
     return buffer[start : start + size].view(np.float32).reshape(rows, columns)
 
 
-def _available_cpus() -> int:
+def available_cpus() -> int:
     """Return how many CPUs this process may use, which in a container is fewer than there are."""
     affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -8,7 +8,6 @@ docs/decisions/0007-dbos-and-the-store.md.
 """
 
 import logging
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -42,8 +41,6 @@ _MOST_RESTARTS = 100
 """A job that takes its process down with it each time must come to an end some day."""
 _LONGEST_END = 10
 """Seconds that a stopping process gives a step to come to its next report."""
-_STEPS = "dbos-executor"
-"""What the threads that run steps are called."""
 _log = logging.getLogger(__name__)
 _shop: Workshop | None = None
 """The workshop of this process: DBOS finds its functions by name, and those have no other way to it."""
@@ -68,8 +65,6 @@ class Engine:
         """
         self._shop, self._works, self._allow_private = shop, works, allow_private_targets
         self._dispatcher: Dispatcher | None = None
-        self.unfinished = False
-        """Whether a step was still computing when this was stopped: the process need not wait for it, it is repeated at the next start."""
         self._worker = worker if works else f"{worker}, without work"  # or starting it would call back what the worker is at
         self._housekeeper = Housekeeper(shop, self.enqueue)
         self._lease = Lease(
@@ -117,7 +112,6 @@ class Engine:
             self._dispatcher.stop()
         # A step that is still on its way would find DBOS gone under its feet when it reports its end.
         DBOS.destroy(workflow_completion_timeout_sec=_LONGEST_END if self._works else 0)
-        self.unfinished = any(thread.name.startswith(_STEPS) for thread in threading.enumerate())
 
 
 def _system_url(url: str, folder: Path) -> str:

@@ -1,6 +1,7 @@
 """Deletion, of a customer and of what is too old: responses, the vectors only they had, and every place their words were quoted in."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
@@ -14,6 +15,7 @@ from feedback_miner.jobs.living import fitted_theme_set, keep_fitted
 from feedback_miner.jobs.workshop import Workshop
 from feedback_miner.stages.clean import matching_text
 from feedback_miner.stages.redact import pseudonymise
+from feedback_miner.stages.words import read_clauses
 from feedback_miner.store import access, findings, people, projects, responses, webhooks
 from feedback_miner.store.tables import AuditRow
 from feedback_miner.theme_set import theme_set_version
@@ -22,6 +24,7 @@ __all__ = ["forget_again", "forget_customer", "forget_expired"]
 
 _CUSTOMER, _EXPIRED = "delete customer", "delete expired"
 """Actions as the audit calls them."""
+_APOSTROPHES = re.compile("['’]")
 _REMOVALS: Mapping[str, Callable[[Session, AuditRow], None]] = {
     "delete project": lambda session, entry: session.delete(projects.get_project(session, str(entry.project))),
     "delete webhook": lambda session, entry: webhooks.remove_webhook(session, str(entry.project), str(entry.subject)),
@@ -128,20 +131,32 @@ def _forget(shop: Workshop, project: str, delete: Callable[[Session], int]) -> t
 
 
 def _without_quotes(session: Session, project: str, theme_set: ThemeSet) -> ThemeSet:
-    """Drop exemplars that are gone, and keyphrases and hidden names that nobody says any more."""
+    """Drop exemplars that are gone, keyphrases and hidden names that nobody says any more, and names of themes with such a word."""
     documents = responses.load_documents(session, project)
     languages = {document.id: document.language for document in documents}
     opinions, _ = responses.load_opinions(session, project)
-    said = "\n".join(document.text for document in documents).casefold()
     matched = "\n".join(matching_text(opinion.text, languages[opinion.document]) for opinion in opinions).casefold()
+    said = "\n".join(document.text for document in documents).casefold() + "\n" + matched
+    plain = _APOSTROPHES.sub("", said)
     present = {opinion.id for opinion in opinions}
 
     def kept(theme: Theme) -> Theme:
         phrases = {
             language: tuple(phrase for phrase in phrases if phrase.casefold() in said) for language, phrases in theme.keyphrases.items()
         }
-        return replace(theme, keyphrases=phrases, exemplars=tuple(quote for quote in theme.exemplars if quote.opinion in present))
+        names = {
+            language: name if _is_said(name, language, plain) else next(iter(phrases.get(language, ())), theme.id)
+            for language, name in theme.names.items()
+        }
+        exemplars = tuple(quote for quote in theme.exemplars if quote.opinion in present)
+        return replace(theme, names=names, keyphrases=phrases, exemplars=exemplars)
 
     masks = tuple(name for name in theme_set.masks if name.casefold() in matched)
     changed = replace(theme_set, themes=tuple(kept(theme) for theme in theme_set.themes), masks=masks)
     return replace(changed, version=theme_set_version(changed))
+
+
+def _is_said(name: str, language: str, said: str) -> bool:
+    """Tell whether somebody says every word of a name. Not the name: its words may come from several texts."""
+    words = [token.surface for clause in read_clauses(name, language) for token in clause]
+    return all(_APOSTROPHES.sub("", word.casefold()) in said for word in words)

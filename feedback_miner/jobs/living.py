@@ -65,30 +65,29 @@ def replay_log(shop: Workshop, session: Session, project: str) -> Replay:
 
 
 def add_edit(
-    shop: Workshop, project: str, kind: str, values: Mapping[str, Any], author: str, *, expected: int | None = None
+    shop: Workshop, session: Session, project: str, kind: str, values: Mapping[str, Any], author: str, *, expected: int | None = None
 ) -> tuple[EditRow, str]:
     """Add an edit to the log, bring the living theme set up to date, and return the entry and the job that codes and counts anew.
 
     ``expected`` is the number of the newest edit that the author had seen. Raises ConflictError where there is a newer one, and what
-    ``check_edit`` and ``check_reversal`` raise.
+    ``check_edit`` and ``check_reversal`` raise; the transaction must then be rolled back.
     """
-    with shop.database.transaction() as session:
-        projects.lock_project(session, project)
-        log = load_log(session, project)
-        newest = log[-1].number if log else 0
-        if expected is not None and expected != newest:
-            raise ConflictError(f"somebody else has edited meanwhile (the newest edit is {newest}, not {expected}); read again, then edit")
-        checked = check_reversal(kind, values, log) if kind in _REVERSALS else check_edit(kind, values, living_theme_set(session, project))
-        row = findings.add_edit(session, project, kind, checked, author)
-        done = replay_log(shop, session, project)
-        if conflict := next((conflict for conflict in done.conflicts if conflict.number == row.number), None):
-            raise ConflictError(conflict.reason)
-        _keep_living(session, project, done)
-        edited = {edit.number: edit for edit in load_log(session, project)}
-        touched = edited[int(str(checked["edit"])) if kind in _REVERSALS else row.number]
-        named = responses.load_named(session, project, named_opinions([touched]))
-        findings.mark_stale(session, [number for number, _, _ in named.values()])
-        return row, projects.add_job(session, project, None).id
+    projects.lock_project(session, project)
+    log = load_log(session, project)
+    newest = log[-1].number if log else 0
+    if expected is not None and expected != newest:
+        raise ConflictError(f"somebody else has edited meanwhile (the newest edit is {newest}, not {expected}); read again, then edit")
+    checked = check_reversal(kind, values, log) if kind in _REVERSALS else check_edit(kind, values, living_theme_set(session, project))
+    row = findings.add_edit(session, project, kind, checked, author)
+    done = replay_log(shop, session, project)
+    if conflict := next((conflict for conflict in done.conflicts if conflict.number == row.number), None):
+        raise ConflictError(conflict.reason)
+    _keep_living(session, project, done)
+    edited = {edit.number: edit for edit in load_log(session, project)}
+    touched = edited[int(str(checked["edit"])) if kind in _REVERSALS else row.number]
+    named = responses.load_named(session, project, named_opinions([touched]))
+    findings.mark_stale(session, [number for number, _, _ in named.values()])
+    return row, projects.add_job(session, project, None).id
 
 
 def text_key(text: str, language: str) -> bytes:

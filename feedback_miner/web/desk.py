@@ -1,10 +1,11 @@
-"""The desk where texts are classified: one at a time through the model, a bounded number of callers waiting, the rest sent away."""
+"""The desk where texts are classified: as many at a time as there are processors, some callers waiting, the rest sent away."""
 
 import logging
 import threading
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ import numpy as np
 from feedback_miner.classify import Classification, Classifier
 from feedback_miner.config import MiningConfig
 from feedback_miner.domain import ThemeSet
+from feedback_miner.embedders.e5 import available_cpus
 from feedback_miner.errors import FeedbackMinerError
 from feedback_miner.jobs.living import living_theme_set
 from feedback_miner.jobs.workshop import Models, Workshop
@@ -31,12 +33,17 @@ _log = logging.getLogger(__name__)
 
 
 class ClassifyDesk:
-    """One for a process. ``queue`` callers at most are served or wait."""
+    """One for a process. ``queue`` callers at most are served or wait.
+
+    Each text goes through the model on one thread. A caller's texts are handed in a few at a time, so that a call of hundreds and a call
+    of one take turns.
+    """
 
     def __init__(self, shop: Workshop, *, encoder: str, queue: int) -> None:
         self._shop, self._encoder = shop, encoder
         self._places = threading.BoundedSemaphore(queue)
-        self._model = threading.Lock()
+        self._at_once = available_cpus()
+        self._readers = ThreadPoolExecutor(self._at_once, thread_name_prefix="classify")
         self._general: Classifier | None = None
         self._living: OrderedDict[str, Classifier] = OrderedDict()
         self._held = threading.Lock()
@@ -63,17 +70,15 @@ class ClassifyDesk:
         """Classify with a project's living theme set, or without themes. Raises RefusalError (503) where too many wait already."""
         with self._place():
             classifier = self._themeless_classifier() if project is None else self._living_classifier(project)
-            with self._at_the_model():
-                found = classifier.classify(texts)
+            found = classifier.classify(texts, map_texts=self._take_turns)
         self._count(found, themed=project is not None)
         return classifier, found
 
     def align_phrase(self, phrase: str, project: str) -> Phrase:
-        """Encode a phrase as the project's opinions were. It waits as ``classify`` does, and holds the model no longer than one text."""
+        """Encode a phrase as the project's opinions were. It takes its turn as a text does."""
         with self._place():
             classifier = self._living_classifier(project)
-            with self._model:
-                vector = classifier.align_phrase(phrase)
+            vector = self._readers.submit(classifier.align_phrase, phrase).result()
         return Phrase(vector, classifier.theme_set.language_means, classifier.theme_set.encoder_version)
 
     def forget(self, project: str) -> None:
@@ -91,14 +96,22 @@ class ClassifyDesk:
         finally:
             self._places.release()
 
-    @contextmanager
-    def _at_the_model(self) -> Iterator[None]:
-        """Wait for the model, and have it alone."""
-        asked = time.perf_counter()
-        with self._model:
-            self._shop.metrics.classify_waits.observe(time.perf_counter() - asked)
-            with self._shop.metrics.classify_seconds.time():
-                yield
+    def _take_turns(self, read: Callable[[str], Classification], texts: Sequence[str]) -> Iterator[Classification]:
+        """Read texts in their order, with no more of them handed in at a time than can be read at once."""
+        metrics = self._shop.metrics
+
+        def take_turn(text: str, asked: float) -> Classification:
+            metrics.classify_waits.observe(time.perf_counter() - asked)
+            with metrics.classify_seconds.time():
+                return read(text)
+
+        under_way: deque[Future[Classification]] = deque()
+        for text in texts:
+            if len(under_way) == self._at_once:
+                yield under_way.popleft().result()
+            under_way.append(self._readers.submit(take_turn, text, time.perf_counter()))
+        while under_way:
+            yield under_way.popleft().result()
 
     def _count(self, found: Sequence[Classification], *, themed: bool) -> None:
         """Count texts, and those that got no theme; where no themes were asked for, only what says nothing got none."""

@@ -1,5 +1,6 @@
 """Edits: an analyst's changes, in a log that can be undone."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -9,8 +10,9 @@ from feedback_miner.jobs.living import add_edit, load_log, replay_log
 from feedback_miner.store import access, projects
 from feedback_miner.store.tables import EditRow
 from feedback_miner.web.access import Caller, GuardedRoute, require
+from feedback_miner.web.idempotency import IdempotencyKey, answer_once
 from feedback_miner.web.problems import responses
-from feedback_miner.web.service import Service, service_of
+from feedback_miner.web.service import service_of
 from feedback_miner.web.wire import EditIn, EditOut, LogOut
 
 __all__ = ["router"]
@@ -20,6 +22,36 @@ Reviewer = Annotated[Caller, Depends(require("review"))]
 IfMatch = Annotated[
     str | None, Header(alias="If-Match", max_length=40, description="The ETag of the log as it was read; a newer edit since is a conflict.")
 ]
+
+
+@dataclass(slots=True)
+class _Editing:
+    """Who edits what, and what they knew of it."""
+
+    project: str
+    request: Request
+    response: Response
+    caller: Reviewer
+    if_match: IfMatch = None
+    key: IdempotencyKey = None
+
+    def add(self, kind: str, values: dict[str, Any]) -> dict[str, Any]:
+        """Add an edit to the log, once."""
+        service, project = service_of(self.request), self.caller.check_project(self.project)
+        expected = _expected(self.if_match)
+
+        def make() -> tuple[int, dict[str, Any]]:
+            row, job = add_edit(service.shop, session, project, kind, values, self.caller.id, expected=expected)
+            access.note(session, self.caller.id, f"edit: {kind}", project=project, subject=str(row.number))
+            return 201, _edit_out(row, job).model_dump(mode="json")
+
+        with service.database.transaction() as session:
+            asked = ["edit", project, kind, values, self.if_match]
+            answer = answer_once(session, self.caller, self.key, asked, self.response, make)
+        service.engine.enqueue(answer["job"])
+        self.response.headers["ETag"] = _etag(answer["number"])
+        self.response.headers["Location"] = f"/v1/jobs/{answer['job']}"
+        return answer
 
 
 @router.get("", response_model=LogOut, responses=responses(404, 409))
@@ -42,41 +74,33 @@ def list_edits(project: str, request: Request, response: Response, caller: Annot
 
 
 @router.post("", status_code=201, response_model=EditOut, responses=responses(404, 409, body=True))
-def create_edit(project: str, body: EditIn, request: Request, response: Response, caller: Reviewer, if_match: IfMatch = None) -> Any:
+def create_edit(body: EditIn, editing: Annotated[_Editing, Depends()]) -> Any:
     """Rename, merge, split, nest, hide or pin themes; move or correct opinions; plan. The job codes and counts anew."""
     if body.kind in ("undo", "redo"):
         raise InputError(f"send {body.kind} to …/edits/{{number}}/{body.kind}")
-    return _edit(service_of(request), caller, project, body.kind, body.values, if_match, response)
+    return editing.add(body.kind, body.values)
 
 
 @router.post("/{number}/undo", status_code=201, response_model=EditOut, responses=responses(404, 409))
-def undo_edit(project: str, number: int, request: Request, response: Response, caller: Reviewer, if_match: IfMatch = None) -> Any:
+def undo_edit(number: int, editing: Annotated[_Editing, Depends()]) -> Any:
     """Take an edit back."""
-    return _edit(service_of(request), caller, project, "undo", {"edit": number}, if_match, response)
+    return editing.add("undo", {"edit": number})
 
 
 @router.post("/{number}/redo", status_code=201, response_model=EditOut, responses=responses(404, 409))
-def redo_edit(project: str, number: int, request: Request, response: Response, caller: Reviewer, if_match: IfMatch = None) -> Any:
+def redo_edit(number: int, editing: Annotated[_Editing, Depends()]) -> Any:
     """Put an edit on again that was taken back."""
-    return _edit(service_of(request), caller, project, "redo", {"edit": number}, if_match, response)
+    return editing.add("redo", {"edit": number})
 
 
-def _edit(
-    service: Service, caller: Caller, project: str, kind: str, values: dict[str, Any], if_match: str | None, response: Response
-) -> EditOut:
-    expected = None
-    if if_match is not None and if_match.strip() != "*":
-        number = if_match.strip().strip('"')
-        if not number.isascii() or not number.isdecimal():
-            raise InputError("If-Match is no ETag of a log of edits; send the ETag of GET …/edits")
-        expected = int(number)
-    row, job = add_edit(service.shop, caller.check_project(project), kind, values, caller.id, expected=expected)
-    with service.database.transaction() as session:
-        access.note(session, caller.id, f"edit: {kind}", project=project, subject=str(row.number))
-    service.engine.enqueue(job)
-    response.headers["ETag"] = _etag(row.number)
-    response.headers["Location"] = f"/v1/jobs/{job}"
-    return _edit_out(row, job)
+def _expected(if_match: str | None) -> int | None:
+    """Return the number of the newest edit that the caller has seen; ``None`` where they do not say."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    number = if_match.strip().strip('"')
+    if not number.isascii() or not number.isdecimal():
+        raise InputError("If-Match is no ETag of a log of edits; send the ETag of GET …/edits")
+    return int(number)
 
 
 def _etag(number: int) -> str:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from feedback_miner.store import access, findings, projects
 from feedback_miner.store.tables import LineageRow
 from feedback_miner.web.access import Caller, GuardedRoute, require
+from feedback_miner.web.idempotency import IdempotencyKey, answer_once
 from feedback_miner.web.problems import responses
 from feedback_miner.web.projects import Limit, job_out
 from feedback_miner.web.service import service_of
@@ -18,17 +19,27 @@ router = APIRouter(prefix="/v1/projects/{project}", tags=["findings"], route_cla
 
 
 @router.post("/remine", status_code=202, response_model=JobOut, responses=responses(404, 409))
-def remine(project: str, request: Request, response: Response, caller: Annotated[Caller, Depends(require("review"))]) -> Any:
+def remine(
+    project: str,
+    request: Request,
+    response: Response,
+    caller: Annotated[Caller, Depends(require("review"))],
+    key: IdempotencyKey = None,
+) -> Any:
     """Find the themes of all waves together anew. Those found again keep their ids, and the log of edits is replayed."""
     service = service_of(request)
-    with service.database.transaction() as session:
-        findings.get_theme_set(session, caller.check_project(project))
+
+    def make() -> tuple[int, dict[str, Any]]:
+        findings.living_version(session, project)
         job = projects.add_job(session, project, None, remine=True)
         access.note(session, caller.id, "remine", project=project, subject=job.id)
-        shown = job_out(job)
-    service.engine.enqueue(shown.id)
-    response.headers["Location"] = f"/v1/jobs/{shown.id}"
-    return shown
+        return 202, job_out(job).model_dump(mode="json")
+
+    with service.database.transaction() as session:
+        answer = answer_once(session, caller, key, ["remine", caller.check_project(project)], response, make)
+    service.engine.enqueue(answer["id"])
+    response.headers["Location"] = f"/v1/jobs/{answer['id']}"
+    return answer
 
 
 @router.get("/lineage", response_model=Page[LineageOut], responses=responses(404))

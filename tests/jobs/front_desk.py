@@ -8,13 +8,14 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from feedback_miner.config import MiningConfig
 from feedback_miner.jobs import steps
 from feedback_miner.jobs.claim import claim_job
+from feedback_miner.jobs.living import add_edit
 from feedback_miner.jobs.workshop import Workshop
 from feedback_miner.store import findings, projects
 
@@ -93,6 +94,11 @@ class Desk:
         claim = claim_job(self.shop, job)
         assert claim is not None
         return getattr(steps, name)(claim, *rest)
+
+    def edit(self, project: str, kind: str, values: Mapping[str, Any], **more: Any) -> tuple[Any, str]:
+        """Add an edit to the log; return its row and the job that follows."""
+        with self.database.transaction() as session:
+            return add_edit(self.shop, session, project, kind, values, "anna", **more)
 
     def job(self, job: str) -> Any:
         with self.database.reading() as session:

@@ -1,14 +1,15 @@
 """Edits on a project that is mined: what changes at once, what the next job codes anew, what a later wave and an undo leave of it."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from front_desk import Desk, comments
+from front_desk import WHEN, Desk, comments
 
 from feedback_miner.errors import ConflictError, InputError, NotFoundError
 from feedback_miner.jobs.forget import forget_customer
-from feedback_miner.jobs.living import add_edit, fitted_theme_set, living_theme_set, replay_log
+from feedback_miner.jobs.living import fitted_theme_set, living_theme_set, replay_log
 from feedback_miner.store import findings
 from feedback_miner.store.opinions import OpinionFilter, find_opinions
 from feedback_miner.store.tables import CodingRow
@@ -23,7 +24,7 @@ def project(desk: Desk) -> str:
 
 def edit(desk: Desk, project: str, kind: str, values: Mapping[str, Any], **more: Any) -> int:
     """Make an edit and run its job; return its number."""
-    row, job = add_edit(desk.shop, project, kind, values, "anna", **more)
+    row, job = desk.edit(project, kind, values, **more)
     desk.run(job)
     return row.number
 
@@ -39,7 +40,7 @@ def members(desk: Desk, project: str, theme: str) -> set[str]:
 
 def test_rename_changes_the_name_and_codes_nothing_anew(desk: Desk, project: str) -> None:
     theme = leaves(desk, project)[0]["id"]
-    _, job = add_edit(desk.shop, project, "rename", {"theme": theme, "names": {"en": "slow parcels"}}, "anna")
+    _, job = desk.edit(project, "rename", {"theme": theme, "names": {"en": "slow parcels"}})
     with desk.database.reading() as session:
         assert next(found for found in living_theme_set(session, project).themes if found.id == theme).names["en"] == "slow parcels"
         number = findings.get_theme_set(session, project).number
@@ -94,7 +95,7 @@ def test_refuses_an_edit_that_did_not_see_the_newest(desk: Desk, project: str) -
     values = {"theme": leaves(desk, project)[0]["id"], "names": {"en": "slow parcels"}}
     number = edit(desk, project, "rename", values, expected=0)
     with pytest.raises(ConflictError, match="somebody else"):
-        add_edit(desk.shop, project, "rename", values, "ben", expected=0)
+        desk.edit(project, "rename", values, expected=0)
     edit(desk, project, "rename", values, expected=number)
 
 
@@ -110,7 +111,7 @@ def test_refuses_what_cannot_be_and_leaves_no_trace(
     desk: Desk, project: str, kind: str, values: Mapping[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        add_edit(desk.shop, project, kind, values, "anna")
+        desk.edit(project, kind, values)
     with desk.database.reading() as session:
         assert findings.list_edits(session, project) == []
 
@@ -131,3 +132,27 @@ def test_a_customers_deletion_takes_what_was_learned_from_them(desk: Desk, proje
         assert living_theme_set(session, project).learned == 0
         assert [conflict.kind for conflict in replay_log(desk.shop, session, project).conflicts] == ["move"]
         assert session.query(CodingRow).where(CodingRow.project == project).count() == len(desk.analysis(project)["opinions"])
+
+
+def test_a_theme_is_not_called_what_nobody_says_any_more(desk: Desk) -> None:
+    project = desk.add_project()
+    leaver = [
+        (f"The gallimaufry {verb} a quincunx {when}", "2", "leaver", "2026-05-01") for verb in ("lost", "broke", "burnt") for when in WHEN
+    ]
+    desk.mine(project, [*comments(80), *leaver])
+    themes = json.dumps(desk.analysis(project)["themes"])
+    assert "gallimaufry" in themes
+    names = {theme["id"]: theme["names"] for theme in desk.analysis(project)["themes"]}
+    assert [of for of in names.values() if "gallimaufry" in str(of) or "quincunx" in str(of)]
+    deleted, job = forget_customer(desk.shop, project, "leaver")
+    assert deleted == len(leaver)
+    assert job is not None
+    desk.run(job)
+    with desk.database.reading() as session:
+        kept = findings.get_theme_set(session, project).description.decode()
+    for word in ("gallimaufry", "quincunx"):
+        assert word not in kept
+        assert word not in json.dumps(desk.analysis(project))
+    # The others are called as they were.
+    after = {theme["id"]: theme["names"] for theme in desk.analysis(project)["themes"]}
+    assert all(after[id_] == names[id_] for id_ in after if "gallimaufry" not in str(names[id_]) and "quincunx" not in str(names[id_]))

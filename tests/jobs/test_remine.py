@@ -9,7 +9,7 @@ import pytest
 from front_desk import Desk, Row, comments
 
 from feedback_miner.jobs.claim import JobCancelled
-from feedback_miner.jobs.living import add_edit, replay_log
+from feedback_miner.jobs.living import replay_log
 from feedback_miner.store import findings, projects
 from feedback_miner.store.tables import LineageRow, OpinionRow
 
@@ -32,7 +32,7 @@ def remine(desk: Desk, project: str) -> str:
 
 
 def edit(desk: Desk, project: str, kind: str, values: Mapping[str, Any]) -> int:
-    row, job = add_edit(desk.shop, project, kind, values, "anna")
+    row, job = desk.edit(project, kind, values)
     desk.run(job)
     return row.number
 

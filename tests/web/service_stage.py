@@ -16,6 +16,7 @@ from feedback_miner.config import Settings
 from feedback_miner.errors import FeedbackMinerError
 from feedback_miner.jobs import steps
 from feedback_miner.jobs.claim import claim_job
+from feedback_miner.jobs.living import add_edit
 from feedback_miner.store import access, people, projects
 from feedback_miner.web.access import COOKIE, CSRF_HEADER, csrf_token_of
 from feedback_miner.web.app import create_app, open_service
@@ -126,6 +127,11 @@ class Stage:
 
     def client(self, key: str = "") -> Client:
         return Client(ORIGIN, key or self.admin, transport=InProcess(self.app, self.portal))
+
+    def edit(self, kind: str, values: dict[str, Any]) -> int:
+        """Add an edit to the project's log; return its number."""
+        with self.service.database.transaction() as session:
+            return add_edit(self.service.shop, session, self.project, kind, values, "somebody")[0].number
 
     def new_project(self, name: str = "another") -> str:
         return str(self.ask("POST", "/v1/projects", json={"name": name}).json()["id"])

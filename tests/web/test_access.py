@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from feedback_miner.jobs import living as edits
 from feedback_miner.store import access, outbox, people, projects, webhooks
 from feedback_miner.web.access import COOKIE, CSRF_HEADER, SCOPES, csrf_token_of
 
@@ -126,9 +125,9 @@ def throwaways(stage, names) -> Callable[[str, str], dict[str, Any]]:
             made["project"] = stage.new_project()
         if path.endswith(("/undo", "/redo")):
             values = {"theme": names["theme"], "hidden": True}
-            made["number"] = edits.add_edit(stage.service.shop, stage.project, "hide", values, "somebody")[0].number
+            made["number"] = stage.edit("hide", values)
             if path.endswith("/redo"):
-                edits.add_edit(stage.service.shop, stage.project, "undo", {"edit": made["number"]}, "somebody")
+                stage.edit("undo", {"edit": made["number"]})
         made["newcomer"] = f"newcomer {secrets.token_hex(4)}"
         with stage.service.database.transaction() as session:
             if "{person}" in path:

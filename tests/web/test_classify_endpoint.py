@@ -92,7 +92,7 @@ class Busy:
         self.theme_set, self.taxonomy = classifier.theme_set, classifier.taxonomy
         self.begun, self.finish = threading.Semaphore(0), threading.Event()
 
-    def classify(self, texts):
+    def classify(self, texts, *, map_texts):
         self.begun.release()
         assert self.finish.wait(60)
         return []
@@ -121,6 +121,51 @@ def test_a_full_queue_sends_callers_away(stage, monkeypatch):
     assert "too many" in refused.json()["detail"]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert classify(stage, ["late"]).status_code == 200
+
+
+class OneByOne:
+    """A classifier that reads a text whenever it is told to."""
+
+    def __init__(self, classifier):
+        self.theme_set, self.taxonomy, self._classifier = classifier.theme_set, classifier.taxonomy, classifier
+        self.begun, self.go = [], threading.Semaphore(0)
+
+    def classify(self, texts, *, map_texts):
+        def read(text):
+            self.begun.append(text)
+            assert self.go.acquire(timeout=60)
+            return self._classifier.classify([text])[0]
+
+        return list(map_texts(read, texts))
+
+
+def test_a_long_call_and_a_short_one_take_turns(stage, monkeypatch):
+    service = stage.service
+    desk = ClassifyDesk(service.shop, encoder="tiny", queue=2)
+    desk._general = classifier = OneByOne(service.desk._general)
+    monkeypatch.setattr(service, "desk", desk)
+    answers = {}
+
+    def call(name, texts):
+        answers[name] = classify(stage, texts)
+
+    def wait_until(condition):
+        assert any(condition() or time.sleep(0.01) for _ in range(6_000))
+
+    long = [f"late {number}" for number in range(60)]
+    callers = [threading.Thread(target=call, args=("long", long)), threading.Thread(target=call, args=("short", ["rude"]))]
+    callers[0].start()
+    wait_until(lambda: len(classifier.begun) == desk._at_once)
+    callers[1].start()
+    wait_until(lambda: desk._readers._work_queue.qsize() == 1)
+    for _ in long:
+        classifier.go.release()
+    callers[1].join()
+    classifier.go.release()
+    callers[0].join()
+    assert classifier.begun.index("rude") <= 2 * desk._at_once
+    assert [answers[name].status_code for name in ("long", "short")] == [200, 200]
+    assert [reading["language"] for reading in answers["long"].json()["results"]] == ["en"] * len(long)
 
 
 def test_a_theme_set_that_was_replaced_is_not_used_again(stage):

@@ -75,3 +75,14 @@ def test_who_did_not_see_the_newest_edit_is_refused(stage):
 def test_what_cannot_be_is_refused_and_not_logged(stage, body, status):
     assert stage.ask("POST", edits(stage), json=body).status_code == status
     assert stage.ask("GET", edits(stage)).json()["items"] == []
+
+
+def test_an_edit_sent_again_under_its_key_is_made_once(stage):
+    theme = next(iter(themes(stage)))
+    asked = {"json": {"kind": "pin", "values": {"theme": theme, "pinned": True}}, "headers": {"Idempotency-Key": "pin once"}}
+    first, again = (stage.ask("POST", edits(stage), **asked) for _ in range(2))
+    assert (first.status_code, first.json()) == (again.status_code, again.json())
+    assert (first.headers["ETag"], first.headers["Location"]) == (again.headers["ETag"], again.headers["Location"])
+    assert len(stage.ask("GET", edits(stage)).json()["items"]) == 1
+    other = stage.ask("POST", f"{edits(stage)}/1/undo", headers={"Idempotency-Key": "pin once"})
+    assert other.status_code == 422
