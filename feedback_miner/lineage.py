@@ -68,17 +68,19 @@ def trace_lineage(
 def carry_ids(old: ThemeSet, new: ThemeSet, lineage: tuple[LineageEvent, ...], *, retired: Collection[str] = ()) -> ThemeSet:
     """Return ``new`` with the ids of the leaves it continues, and of the parents whose leaves it continues.
 
-    ``lineage`` is ``trace_lineage`` of the two. Parents are matched as leaves are, by the leaves they share instead of opinions. A theme
-    that continues none keeps the id it has, unless that id was ever another theme's: of ``old``, or among ``retired``, the ids that died
-    earlier. Nothing but ids and the version changes; with no id to change, ``new`` itself comes back.
+    ``lineage`` is ``trace_lineage`` of the two. An old leaf that none continues leaves its id to its closest heir: of the parts it was split
+    into, or the leaf it was merged into with others, the one with the highest Jaccard that has no id of its own yet. Parents are matched
+    as leaves are, by the leaves they share instead of opinions. A theme that inherits nothing keeps the id it has, unless that id was ever
+    another theme's: of ``old``, or among ``retired``, the ids that died earlier. Nothing but ids and the version changes; with no id to
+    change, ``new`` itself comes back.
     """
-    carried = {event.new: event.old for event in lineage if event.kind is LineageKind.CONTINUED and event.new and event.old}
+    carried = _inherited(lineage)
     leaves = {theme.id: theme.parent for theme in new.themes if theme.parent is not None}
     families = trace_lineage(
         {theme.id: theme.parent for theme in old.themes if theme.parent is not None},
         {carried.get(leaf, f"new {leaf}"): parent for leaf, parent in leaves.items()},
     )
-    carried |= {event.new: event.old for event in families if event.kind is LineageKind.CONTINUED and event.new and event.old}
+    carried |= _inherited(families)
     taken = {*retired, *(theme.id for theme in old.themes)}
     ids = dict(carried)
     for theme in new.themes:
@@ -94,6 +96,20 @@ def carry_ids(old: ThemeSet, new: ThemeSet, lineage: tuple[LineageEvent, ...], *
         prototype_themes=tuple(ids[leaf] for leaf in new.prototype_themes),
     )
     return replace(renamed, version=theme_set_version(renamed))
+
+
+def _inherited(lineage: tuple[LineageEvent, ...]) -> dict[str, str]:
+    """Return new id -> old id, one to one: what continues first, then the closest heirs."""
+    kinds = (LineageKind.CONTINUED, LineageKind.MERGED, LineageKind.SPLIT)
+    ties = [event for event in lineage if event.kind in kinds]
+    ties.sort(key=lambda tie: (tie.kind is not LineageKind.CONTINUED, -tie.jaccard, -tie.shared, tie.old or "", tie.new or ""))
+    carried: dict[str, str] = {}
+    given: set[str] = set()
+    for tie in ties:
+        if tie.new is not None and tie.old is not None and tie.new not in carried and tie.old not in given:
+            carried[tie.new] = tie.old
+            given.add(tie.old)
+    return carried
 
 
 @dataclass(frozen=True, slots=True)

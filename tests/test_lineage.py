@@ -271,6 +271,26 @@ def test_matches_a_parent_by_most_of_its_leaves() -> None:
     assert (became["p-5"], became["p-6"]) == ("p-1", "p-2")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "became"),
+    [
+        # The largest part of what was split, whatever the others are called.
+        (members(a=range(30)), members(x=range(8), y=range(8, 20), z=range(20, 30)), {"y": "a"}),
+        # What was merged goes on as the largest of what it was made of.
+        (members(a=range(8), b=range(8, 20), c=range(20, 30)), members(x=range(30)), {"x": "b"}),
+        # What continues comes first; who is merged into it leaves nothing to inherit.
+        (members(a=range(20), b=range(20, 25)), members(x=range(25)), {"x": "a"}),
+        # One part has an id of its own already.
+        (members(a=range(20), b=range(20, 40)), members(x=range(30), y=range(30, 40)), {"x": "a", "y": "b"}),
+    ],
+)
+def test_leaves_an_id_that_none_continues_to_the_closest_heir(old: Membership, new: Membership, became: dict[str, str]) -> None:
+    before, after = (make_theme_set({leaf: f"p-{leaf}" for leaf in set(part.values())}) for part in (old, new))
+    result = carry_ids(before, after, trace_lineage(old, new))
+    ids = dict(zip(after.prototype_themes, result.prototype_themes, strict=True))
+    assert {leaf: id_ for leaf, id_ in ids.items() if id_ in set(old.values())} == became
+
+
 _LEAVES = st.dictionaries(st.integers(0, 9).map("t-{}".format), st.integers(0, 4).map("p-{}".format), max_size=8)
 
 

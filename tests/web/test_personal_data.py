@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import psycopg
 import pytest
 from planted_personal_data import plant
-from real_server import PATIENCE, Server, places_of, start_server
+from real_server import PATIENCE, Server, start_server
 from service_stage import LATE, RUDE, SLOW, WHEN
 from webhook_receiver import receiving
 
@@ -54,13 +55,28 @@ def spellings(secret: str) -> set[str]:
     return {secret, json.dumps(secret)[1:-1]}
 
 
-def leaks(secrets: set[str], places: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return (place, secret) of what stands where it should not; digits count where nothing alphanumeric goes on beside them."""
-    found = []
-    wanted = sorted({spelling for secret in secrets for spelling in spellings(secret)})
+def leaks(secrets: set[str], places: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return (place, secret) of what stands where it should not. One that goes on as a longer number or word is something else."""
+    by_start: dict[str, set[str]] = {}
+    for spelling in set().union(*map(spellings, secrets)):
+        by_start.setdefault(spelling[:4], set()).add(spelling)
+    starts = np.zeros(1 << 20, bool)
+    starts[[start_keys(start)[0] for start in by_start]] = True
+    found = set()
     for place, text in places:
-        found += [(place, secret) for secret in wanted if secret in text and re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", text)]
+        for at in np.flatnonzero(starts[start_keys(text)]).tolist():
+            for secret in by_start.get(text[at : at + 4], ()):
+                around = text[max(0, at - 1) : at] + text[at + len(secret) : at + len(secret) + 1]
+                if text.startswith(secret, at) and not re.search("[0-9A-Za-z]", around):
+                    found.add((place, secret))
     return found
+
+
+def start_keys(text: str) -> np.ndarray:
+    """Return a number below 2^20 for each four characters of a text: hundreds of megabytes are looked through."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    four = codes[:-3] * 2654435761 + codes[1:-2] * 40503 + codes[2:-1] * 9973 + codes[3:] * 31
+    return four >> 12
 
 
 def everything_kept(server: Server) -> Iterator[tuple[str, str]]:
@@ -158,8 +174,9 @@ def test_ten_thousand_comments_leave_no_personal_data(server: Server, tmp_path: 
         assert len(receiver.requests) >= 2
     code, _ = server.stop()
     assert code == 0
-    assert leaks(secrets, shown) == []
-    assert leaks(secrets, everything_kept(server)) == []
-    assert places_of(UNHEARD, server) == []
+    assert leaks(secrets, [("planted", rows[0][0])])  # it would be seen
+    assert leaks(secrets, shown) == set()
+    kept = list(everything_kept(server))
+    assert leaks(secrets, kept) == set()
     for word in UNHEARD.split():
-        assert [place for place, text in everything_kept(server) if word in text] == []
+        assert [place for place, text in kept if word in text] == []
