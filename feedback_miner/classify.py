@@ -6,7 +6,7 @@ same answer by construction.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from feedback_miner.stages.space import align_vectors, half_precision, theme_spa
 from feedback_miner.taxonomy import Cause, Taxonomy, parse_taxonomy
 from feedback_miner.weights import model_path
 
-__all__ = ["Classification", "ClassifiedOpinion", "Classifier", "OpinionCoder", "fold_polarity", "load_heads_for"]
+__all__ = ["Classification", "ClassifiedOpinion", "Classifier", "OpinionCoder", "check_texts", "fold_polarity", "load_heads_for"]
 
 _LONGEST_TEXT = 10_000
 _WORD = re.compile(r"[^\W\d_]+")
@@ -75,8 +75,6 @@ class Classification:
     abstained: str | None
     """Why nothing was assigned: ``no_content``, or ``no_theme`` where no opinion fits any theme."""
 
-
-_Map = Callable[[Callable[[str], Classification], Sequence[str]], Iterable[Classification]]
 
 class OpinionCoder:
     """Codes opinions with a theme set. The one path of assignment, shared by batch and endpoint; safe to share between threads."""
@@ -224,21 +222,10 @@ class Classifier:
         """Return a phrase's aligned vector, ``(d,)``; raises InputError where it says nothing."""
         return self._coder.align_phrase(phrase)
 
-    def classify(self, texts: Sequence[str], *, map_texts: _Map = map) -> list[Classification]:
-        """Classify texts as they come (raw). The same text gets the same answer alone, in any batch, and in ``mine()``.
-
-        ``map_texts`` is called as ``map`` is, and may share the texts among threads.
-        """
-        if isinstance(texts, str):
-            raise InputError("classify takes a list of texts; put the one text in a list")
-        for at, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise InputError(f"text {at} is {type(text).__name__}, not text; classify takes a list of strings")
-            if len(text) > _LONGEST_TEXT:
-                raise InputError(
-                    f"text {at} has {len(text)} characters; classify takes at most {_LONGEST_TEXT}, longer ones go through mine()"
-                )
-        return list(map_texts(self._classify_one, texts))
+    def classify(self, texts: Sequence[str]) -> list[Classification]:
+        """Classify texts as they come (raw). The same text gets the same answer alone, in any batch, and in ``mine()``."""
+        check_texts(texts)
+        return [self._classify_one(text) for text in texts]
 
     def _classify_one(self, text: str) -> Classification:
         reading = read_text(text)
@@ -256,6 +243,17 @@ class Classifier:
         urgent = {cause.cause for coding in codings for cause in coding.causes if self._causes[cause.cause].urgent}
         themed = any(coding.themes for coding in codings)
         return Classification(reading.language, polarity, sentiment, tuple(opinions), tuple(sorted(urgent)), None if themed else "no_theme")
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Raise InputError where these are no texts to classify."""
+    if isinstance(texts, str):
+        raise InputError("classify takes a list of texts; put the one text in a list")
+    for at, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"text {at} is {type(text).__name__}, not text; classify takes a list of strings")
+        if len(text) > _LONGEST_TEXT:
+            raise InputError(f"text {at} has {len(text)} characters; classify takes at most {_LONGEST_TEXT}, longer ones go through mine()")
 
 
 def fold_polarity(opinions: Sequence[ReadOpinion | Opinion], sentiments: Sequence[Sentiment]) -> tuple[Polarity, Sentiment]:

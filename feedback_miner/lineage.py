@@ -68,11 +68,11 @@ def trace_lineage(
 def carry_ids(old: ThemeSet, new: ThemeSet, lineage: tuple[LineageEvent, ...], *, retired: Collection[str] = ()) -> ThemeSet:
     """Return ``new`` with the ids of the leaves it continues, and of the parents whose leaves it continues.
 
-    ``lineage`` is ``trace_lineage`` of the two. An old leaf that none continues leaves its id to its closest heir: of the parts it was split
-    into, or the leaf it was merged into with others, the one with the highest Jaccard that has no id of its own yet. Parents are matched
-    as leaves are, by the leaves they share instead of opinions. A theme that inherits nothing keeps the id it has, unless that id was ever
-    another theme's: of ``old``, or among ``retired``, the ids that died earlier. Nothing but ids and the version changes; with no id to
-    change, ``new`` itself comes back.
+    ``lineage`` is ``trace_lineage`` of the two. An old leaf that none continues leaves its id to its closest heir: of the parts it was
+    split into, or the leaf it was merged into with others, the one with the highest Jaccard that has no id of its own yet. Parents are
+    matched as leaves are, by the leaves they share instead of opinions. A theme that inherits nothing keeps the id it has, unless that id
+    was ever another theme's: of ``old``, or among ``retired``, the ids that died earlier. Nothing but ids and the version changes; with no
+    id to change, ``new`` itself comes back.
     """
     carried = _inherited(lineage)
     leaves = {theme.id: theme.parent for theme in new.themes if theme.parent is not None}

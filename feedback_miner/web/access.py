@@ -26,6 +26,7 @@ __all__ = [
     "SCOPES",
     "Caller",
     "GuardedRoute",
+    "KnownCallers",
     "RequestCounter",
     "address_of",
     "check_json",
@@ -45,6 +46,7 @@ ROLES: Mapping[str, frozenset[str]] = {
 """What people may; none of them reads customers' own keys without a key made for it."""
 COOKIE = "fm_session"
 CSRF_HEADER = "X-CSRF-Token"
+_MOST_KNOWN = 10_000
 _SAFE = frozenset({"GET", "HEAD"})
 _bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer fm_…`")
 _cookie = APIKeyCookie(name=COOKIE, scheme_name="Session", auto_error=False, description="A person's session: `POST /v1/session`")
@@ -105,7 +107,11 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            request.state.caller = await run_in_threadpool(_admit, request)
+            known: KnownCallers = request.app.state.known
+            caller = known.find(_key_of(request))
+            if caller is None:
+                caller = await run_in_threadpool(_identify, request)
+            request.state.caller = _admit(request, caller)
             if self.body_field is not None:
                 check_json(request)
             return await handle(request)
@@ -184,17 +190,49 @@ class RequestCounter:
             return self.limit - self._counts[key], 60 - int(moment % 60)
 
 
-def _admit(request: Request) -> Caller:
+class KnownCallers:
+    """Whose key was looked up in the last seconds: the next of their requests needs no database, and no other thread.
+
+    A key that is revoked in another process is let in for as long; in this one, whoever revokes calls ``forget``.
+    """
+
+    def __init__(self, seconds: float = 2.0) -> None:
+        self._seconds = seconds
+        self._known: dict[str, tuple[Caller, float]] = {}
+
+    def find(self, key: str | None) -> Caller | None:
+        """Return the caller of a key that was looked up lately."""
+        caller, until = self._known.get(key or "", (None, 0.0))
+        return caller if time.monotonic() < until else None
+
+    def remember(self, key: str, caller: Caller) -> None:
+        """Note whose key it is."""
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[key] = (caller, time.monotonic() + self._seconds)
+
+    def forget(self) -> None:
+        """Look every key up again."""
+        self._known.clear()
+
+
+def _key_of(request: Request) -> str | None:
     scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
-    cookie = request.cookies.get(COOKIE)
-    if scheme.lower() == "bearer" and token:
-        caller = _caller_by_key(request, token)
-    elif cookie:  # whatever else a proxy's own sign-in may have put into Authorization
-        caller = _caller_by_session(request, cookie)
-    else:
-        raise RefusalError(
-            401, "a key is needed, or a session: send Authorization: Bearer fm_…, or sign in (POST /v1/session)", WWW_Authenticate="Bearer"
-        )
+    return token if scheme.lower() == "bearer" and token else None
+
+
+def _identify(request: Request) -> Caller:
+    key, cookie = _key_of(request), request.cookies.get(COOKIE)
+    if key is not None:
+        return _caller_by_key(request, key)
+    if cookie:  # whatever else a proxy's own sign-in may have put into Authorization
+        return _caller_by_session(request, cookie)
+    raise RefusalError(
+        401, "a key is needed, or a session: send Authorization: Bearer fm_…, or sign in (POST /v1/session)", WWW_Authenticate="Bearer"
+    )
+
+
+def _admit(request: Request, caller: Caller) -> Caller:
     counter: RequestCounter = request.app.state.counter
     remaining, reset = counter.count(caller.id)
     request.state.limits = {
@@ -219,7 +257,10 @@ def _caller_by_key(request: Request, token: str) -> Caller:
         with database.transaction() as session:
             access.note_use(session, key.id)
     scopes = frozenset(key.scopes)
-    return Caller(key.id, key.name, scopes) if key.project is None else Caller(key.id, key.name, granted={key.project: scopes})
+    caller = Caller(key.id, key.name, scopes) if key.project is None else Caller(key.id, key.name, granted={key.project: scopes})
+    known: KnownCallers = request.app.state.known
+    known.remember(token, caller)
+    return caller
 
 
 def _caller_by_session(request: Request, token: str) -> Caller:

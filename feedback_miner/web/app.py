@@ -30,7 +30,7 @@ from feedback_miner.web import (
     themes,
     webhooks,
 )
-from feedback_miner.web.access import CSRF_HEADER, RequestCounter
+from feedback_miner.web.access import CSRF_HEADER, KnownCallers, RequestCounter
 from feedback_miner.web.desk import ClassifyDesk
 from feedback_miner.web.edge import Edge
 from feedback_miner.web.passwords import Passwords
@@ -74,6 +74,7 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
+    app.state.known = KnownCallers()
     app.state.counter = RequestCounter(service.settings.requests_per_minute)
     app.state.strangers = RequestCounter(max(1, service.settings.requests_per_minute // 20))
     app.state.attempts = RequestCounter(max(1, service.settings.requests_per_minute // 60))

@@ -1,17 +1,19 @@
 """The desk where texts are classified: as many at a time as there are processors, some callers waiting, the rest sent away."""
 
+import asyncio
 import logging
 import threading
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
-from feedback_miner.classify import Classification, Classifier
+from feedback_miner.classify import Classification, Classifier, check_texts
 from feedback_miner.config import MiningConfig
 from feedback_miner.domain import ThemeSet
 from feedback_miner.embedders.e5 import available_cpus
@@ -27,6 +29,7 @@ from feedback_miner.web.problems import RefusalError
 
 __all__ = ["ClassifyDesk"]
 
+_T = TypeVar("_T")
 _MOST_LIVING = 32
 """Theme sets held at a time; the one not asked for longest goes first."""
 _log = logging.getLogger(__name__)
@@ -66,11 +69,18 @@ class ClassifyDesk:
         general.classify(["the parcel came late, 客服态度很好"])
         self._general = general
 
-    def classify(self, texts: Sequence[str], project: str | None) -> tuple[Classifier, list[Classification]]:
+    async def classify(self, texts: Sequence[str], project: str | None) -> tuple[Classifier, list[Classification]]:
         """Classify with a project's living theme set, or without themes. Raises RefusalError (503) where too many wait already."""
+        check_texts(texts)
         with self._place():
-            classifier = self._themeless_classifier() if project is None else self._living_classifier(project)
-            found = classifier.classify(texts, map_texts=self._take_turns)
+            first, *rest = texts
+            classifier, reading = await self._hand_in(self._find_and_read, project, first)
+            found, under_way = [reading], deque[asyncio.Future[Classification]]()
+            for text in rest:
+                if len(under_way) == self._at_once:
+                    found.append(await under_way.popleft())
+                under_way.append(self._hand_in(self._read, classifier, text))
+            found += [await reading for reading in under_way]
         self._count(found, themed=project is not None)
         return classifier, found
 
@@ -96,22 +106,24 @@ class ClassifyDesk:
         finally:
             self._places.release()
 
-    def _take_turns(self, read: Callable[[str], Classification], texts: Sequence[str]) -> Iterator[Classification]:
-        """Read texts in their order, with no more of them handed in at a time than can be read at once."""
-        metrics = self._shop.metrics
+    def _hand_in(self, work: Callable[..., _T], *given: Any) -> "asyncio.Future[_T]":
+        """Let a reader do something as soon as one is free."""
+        asked = time.perf_counter()
 
-        def take_turn(text: str, asked: float) -> Classification:
-            metrics.classify_waits.observe(time.perf_counter() - asked)
-            with metrics.classify_seconds.time():
-                return read(text)
+        def take_turn() -> _T:
+            self._shop.metrics.classify_waits.observe(time.perf_counter() - asked)
+            with self._shop.metrics.classify_seconds.time():
+                return work(*given)
 
-        under_way: deque[Future[Classification]] = deque()
-        for text in texts:
-            if len(under_way) == self._at_once:
-                yield under_way.popleft().result()
-            under_way.append(self._readers.submit(take_turn, text, time.perf_counter()))
-        while under_way:
-            yield under_way.popleft().result()
+        return asyncio.get_running_loop().run_in_executor(self._readers, take_turn)
+
+    def _find_and_read(self, project: str | None, text: str) -> tuple[Classifier, Classification]:
+        # In one turn: each costs a caller two changes of threads, and most calls are of one text.
+        classifier = self._themeless_classifier() if project is None else self._living_classifier(project)
+        return classifier, self._read(classifier, text)
+
+    def _read(self, classifier: Classifier, text: str) -> Classification:
+        return classifier.classify([text])[0]
 
     def _count(self, found: Sequence[Classification], *, themed: bool) -> None:
         """Count texts, and those that got no theme; where no themes were asked for, only what says nothing got none."""

@@ -58,6 +58,7 @@ def revoke_key(key: str, request: Request, caller: Admin) -> None:
     with service_of(request).database.transaction() as session:
         access.remove_key(session, key, only=caller.projects)
         access.note(session, caller.id, "revoke key", subject=key)
+    request.app.state.known.forget()
 
 
 @router.get("/audit", response_model=Page[AuditOut], responses=responses())

@@ -100,6 +100,7 @@ def delete_project(project: str, request: Request, caller: Annotated[Caller, Dep
     for batch in batches:
         service.shop.spool_path(batch).unlink(missing_ok=True)
     service.desk.forget(project)
+    request.app.state.known.forget()  # its keys went with it
     service.database.empty_log()
 
 
