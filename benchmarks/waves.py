@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,9 @@ class Project:
 
     def upload(self, rows: pl.DataFrame) -> None:
         def add(session: Any) -> str:
-            batch = projects.add_batch(session, self.id, source="wave.csv", sha256=str(rows.hash_rows().sum()), options={"texts": ["text"], "date": "date"})
-            self._shop.spool_path(batch.id).write_bytes(rows.write_csv().encode())
+            content, options = rows.write_csv().encode(), {"texts": ["text"], "date": "date"}
+            batch = projects.add_batch(session, self.id, source="wave.csv", sha256=sha256(content).hexdigest(), options=options)
+            self._shop.spool_path(batch.id).write_bytes(content)
             return projects.add_job(session, self.id, batch.id).id
 
         self.run(add)

@@ -236,7 +236,8 @@ def test_a_certificate_is_checked_for_the_name_and_its_connection_bounded(tmp_pa
                 connection, _ = listening.accept()
                 try:
                     with server.wrap_socket(connection, server_side=True) as secure:
-                        secure.recv(65_536)
+                        while not secure.recv(65_536).endswith(b"{}"):  # closed with a part unread, the answer would be lost
+                            pass
                         secure.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
                 except OSError:
                     connection.close()
