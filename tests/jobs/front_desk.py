@@ -112,7 +112,7 @@ class Desk:
         return values
 
 
-def wait_for(condition: Callable[[], Any], *, seconds: float = 60.0) -> Any:
+def wait_for(condition: Callable[[], Any], *, seconds: float = 300.0) -> Any:
     """Return what the condition says as soon as it is anything; a limit that only a broken program meets."""
     for _ in itertools.repeat(None, int(seconds / 0.02)):
         if answer := condition():

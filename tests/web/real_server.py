@@ -15,7 +15,7 @@ import psycopg
 import feedback_miner
 
 ROOT = Path(feedback_miner.__file__).parent.parent
-PATIENCE = 120
+PATIENCE = 300
 
 
 @dataclass
