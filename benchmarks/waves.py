@@ -25,8 +25,6 @@ from feedback_miner.jobs.living import add_edit, replay_log
 from feedback_miner.jobs.workshop import Workshop
 from feedback_miner.store import Database, findings, projects
 
-ORDER = ("ingest", "mask", "encode", "themes", "encode", "code", "measure")
-
 
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -100,7 +98,7 @@ class Project:
     def run(self, add_job: Callable[[Any], str]) -> None:
         with self._shop.database.transaction() as session:
             job = add_job(session)
-        for name in ORDER:
+        for name in steps.ORDER:
             after: int | None = 0
             while after is not None:
                 claim = claim_job(self._shop, job)

@@ -118,14 +118,19 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def bare_url(database_url: str, tmp_path: Path) -> Iterator[str]:
+def bare_url(database_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a second database of the same kind, without a table in it."""
     if database_url.startswith("sqlite"):
-        yield f"sqlite:///{tmp_path / 'bare' / 'test.sqlite'}"
-    else:
-        name = create_postgres_database()
-        yield postgres_url(name)
-        drop_postgres_database(name)
+        return f"sqlite:///{tmp_path / 'bare' / 'test.sqlite'}"
+    return str(request.getfixturevalue("bare_postgres"))
+
+
+@pytest.fixture
+def bare_postgres(postgres_template: str) -> Iterator[str]:
+    """The address of a PostgreSQL database without a table in it."""
+    name = create_postgres_database()
+    yield postgres_url(name)
+    drop_postgres_database(name)
 
 
 def create_postgres_database(template: str = "template0") -> str:

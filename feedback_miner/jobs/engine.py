@@ -139,9 +139,7 @@ _DONE = 0
 def _mine(job: str) -> None:
     """Run a job. A step answers whether to go on; what went wrong stands in the job's row."""
     try:
-        if not (_run("ingest", job) and _run("mask", job)):
-            return
-        if _encode_all(job) and _run("themes", job) and _encode_all(job) and _run("code", job) and _run("measure", job):
+        if all(_encode_all(job) if step == "encode" else _run(step, job) for step in steps.ORDER):
             _end(job, "succeeded", None)
     except dbos_errors.DBOSMaxStepRetriesExceeded:
         _end(job, "failed", "the database could not be reached for several minutes; try again when it is back")

@@ -42,8 +42,10 @@ from feedback_miner.stages.mask import EntityMask, find_entities
 from feedback_miner.store import customers, findings, outbox, projects, responses
 from feedback_miner.taxonomy import parse_taxonomy
 
-__all__ = ["abandon", "code", "encode", "ingest", "living_theme_set", "mapping_to_values", "mask", "measure", "sweep", "themes"]
+__all__ = ["ORDER", "abandon", "code", "encode", "ingest", "living_theme_set", "mapping_to_values", "mask", "measure", "sweep", "themes"]
 
+ORDER = ("ingest", "mask", "encode", "themes", "encode", "code", "measure")
+"""In which a job's steps are run. ``encode`` is asked again until nothing is left."""
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 

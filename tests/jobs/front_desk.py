@@ -23,7 +23,6 @@ LATE = ["The parcel came {} late", "Delivery took {} too long", "I waited {} lon
 RUDE = ["The staff were rude to me {}", "She shouted at me {} on the phone", "The help desk was impolite {}"]
 SLOW = ["two days", "a week", "three weeks", "a month", "ages", "half a year", "four days", "nine days", "many hours", "forever"]
 WHEN = ["again", "twice", "yesterday", "on Monday", "in the shop", "at the counter", "last week", "at noon", "all day", "this time"]
-ORDER = ("ingest", "mask", "encode", "themes", "encode", "code", "measure")
 HEADER = ["comment", "nps", "customer", "date"]
 
 Row = Sequence[str]
@@ -83,7 +82,7 @@ class Desk:
 
     def run(self, job: str) -> None:
         """Run a job's steps in their order."""
-        for name in ORDER:
+        for name in steps.ORDER:
             after: int | None = 0
             while after is not None:
                 after = self.step("encode", job, after) if name == "encode" else self.step(name, job)

@@ -2,22 +2,17 @@
 
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from real_server import Server, start_server
 from service_stage import Stage, made_up_items, open_mined, open_stage
-from sqlalchemy import make_url
 
 from feedback_miner.jobs.workshop import Workshop
 from feedback_miner.store import Database
 from feedback_miner.web.desk import ClassifyDesk
-
-POSTGRES = os.environ.get("FEEDBACK_MINER_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 
 
 @pytest.fixture(scope="session")
@@ -73,21 +68,9 @@ def empty_stage(tmp_path: Path, portal: BlockingPortal) -> Iterator[Stage]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def server_database(request: pytest.FixtureRequest) -> Iterator[str | None]:
+def server_database(request: pytest.FixtureRequest) -> str | None:
     """The address of an empty database; ``None``: SQLite in the data folder."""
-    if request.param == "sqlite":
-        yield None
-        return
-    try:
-        connection = psycopg.connect(POSTGRES, autocommit=True, connect_timeout=5)
-    except psycopg.OperationalError as error:
-        pytest.skip(f"no PostgreSQL server: {error}".strip())
-    name = f"feedback_miner_test_{secrets.token_hex(6)}"
-    with connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
-    with psycopg.connect(POSTGRES, autocommit=True, connect_timeout=5) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    return None if request.param == "sqlite" else request.getfixturevalue("bare_postgres")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,9 +72,11 @@ def start_server(data: Path, database: str | None, *options: str) -> Server:
     raise AssertionError(log.read_text())
 
 
-def places_of(words: str, server: Server) -> list[str]:
-    """Name the files and the tables that hold the words."""
-    found = [str(path) for path in server.data.rglob("*") if path.is_file() and words.encode() in path.read_bytes()]
+def everything_kept(server: Server) -> Iterator[tuple[str, str]]:
+    """Every file below the data folder, every table, and the log."""
+    for path in [*server.data.rglob("*"), server.log]:
+        if path.is_file():
+            yield str(path), path.read_bytes().decode("utf-8", "replace")
     if server.database is not None:
         with psycopg.connect(server.database) as connection:
             tables = connection.execute(
@@ -81,6 +84,9 @@ def places_of(words: str, server: Server) -> list[str]:
                 "WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')"
             ).fetchall()
             for (table,) in tables:
-                (count,) = connection.execute(f"SELECT count(*) FROM {table} AS row WHERE row::text ILIKE %s", (f"%{words}%",)).fetchone()
-                found += [table] if count else []
-    return found
+                yield table, "\n".join(row for (row,) in connection.execute(f"SELECT row::text FROM {table} AS row"))
+
+
+def places_of(words: str, server: Server) -> list[str]:
+    """Name the files and the tables that hold the words."""
+    return [place for place, text in everything_kept(server) if words.casefold() in text.casefold()]

@@ -66,7 +66,7 @@ class HandEngine:
                 steps.abandon(claim, "failed", str(error))
 
     def _mine(self, job: str) -> None:
-        for name in ("ingest", "mask", "encode", "themes", "encode", "code", "measure"):
+        for name in steps.ORDER:
             after: int | None = 0
             while after is not None:
                 claim = claim_job(self._shop, job)

@@ -11,10 +11,9 @@ from typing import Any
 
 import httpx
 import numpy as np
-import psycopg
 import pytest
 from planted_personal_data import plant
-from real_server import PATIENCE, Server, start_server
+from real_server import PATIENCE, Server, everything_kept, start_server
 from service_stage import LATE, RUDE, SLOW, WHEN
 from webhook_receiver import receiving
 
@@ -77,21 +76,6 @@ def start_keys(text: str) -> np.ndarray:
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     four = codes[:-3] * 2654435761 + codes[1:-2] * 40503 + codes[2:-1] * 9973 + codes[3:] * 31
     return four >> 12
-
-
-def everything_kept(server: Server) -> Iterator[tuple[str, str]]:
-    """Every file below the data folder, every table, and the log."""
-    for path in [*server.data.rglob("*"), server.log]:
-        if path.is_file():
-            yield str(path), path.read_bytes().decode("utf-8", "replace")
-    if server.database is not None:
-        with psycopg.connect(server.database) as connection:
-            tables = connection.execute(
-                "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables "
-                "WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')"
-            ).fetchall()
-            for (table,) in tables:
-                yield table, "\n".join(row for (row,) in connection.execute(f"SELECT row::text FROM {table} AS row"))
 
 
 @pytest.fixture
