@@ -212,6 +212,8 @@ def _latin(text: str) -> str:
     hits = {language: sum(word in common for word in words) for language, common in _COMMON_WORDS.items()}
     most = max(hits.values())
     voted = {language for language, count in hits.items() if count == most > 0}
+    if voted == {"en"} and 3 * most >= len(words):
+        return "en"  # whatever the model would say: below, nothing it can say leads elsewhere
     ascii_only = all(word.isascii() for word in words)
     scores = _model_scores(text)
     best = max(scores, key=lambda language: (scores[language], language)) if scores else ""

@@ -82,6 +82,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(Edge, metrics=service.shop.metrics)
     problems.install(app)
     parts = (
+        classify,  # asked most, and found first
         projects,
         batches,
         themes,
@@ -90,7 +91,6 @@ def create_app(service: Service) -> FastAPI:
         lineage,
         splits,
         edits,
-        classify,
         webhooks,
         keys,
         people,

@@ -32,6 +32,8 @@ __all__ = ["ClassifyDesk"]
 _T = TypeVar("_T")
 _MOST_LIVING = 32
 """Theme sets held at a time; the one not asked for longest goes first."""
+_SURE_SECONDS = 0.1
+"""A theme set that was the living one so lately still is: or each call would spend a tenth of its time on asking the database."""
 _log = logging.getLogger(__name__)
 
 
@@ -49,6 +51,7 @@ class ClassifyDesk:
         self._readers = ThreadPoolExecutor(self._at_once, thread_name_prefix="classify")
         self._general: Classifier | None = None
         self._living: OrderedDict[str, Classifier] = OrderedDict()
+        self._sure_until: dict[str, float] = {}
         self._held = threading.Lock()
         self._reason = "the model is still loading"
 
@@ -91,10 +94,17 @@ class ClassifyDesk:
             vector = self._readers.submit(classifier.align_phrase, phrase).result()
         return Phrase(vector, classifier.theme_set.language_means, classifier.theme_set.encoder_version)
 
+    def look_again(self, project: str) -> None:
+        """Ask the database at the next call which theme set is the living one: somebody may know that it is another now."""
+        with self._held:
+            if project in self._sure_until:
+                self._sure_until[project] = 0.0
+
     def forget(self, project: str) -> None:
         """Let go of a project's theme set: it quotes customers."""
         with self._held:
             self._living.pop(project, None)
+            self._sure_until.pop(project, None)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -139,19 +149,25 @@ class ClassifyDesk:
         return self._general
 
     def _living_classifier(self, project: str) -> Classifier:
+        with self._held:
+            held = self._living.get(project)
+            if held is not None and time.monotonic() < self._sure_until[project]:
+                return held
+        asked = time.monotonic()
         with self._shop.database.reading() as session:
             version = findings.living_version(session, project)
-            with self._held:
-                held = self._living.get(project)
-                if held is not None and held.theme_set.version == version:
-                    self._living.move_to_end(project)
-                    return held
-            theme_set = living_theme_set(session, project)
-        classifier = _classifier(theme_set, self._shop.models(theme_set.encoder))
+            if held is not None and held.theme_set.version == version:
+                classifier = held
+            else:
+                theme_set = living_theme_set(session, project)
+                classifier = _classifier(theme_set, self._shop.models(theme_set.encoder))
         with self._held:  # swapped whole: nobody ever sees half a theme set
             self._living[project] = classifier
+            self._living.move_to_end(project)
+            self._sure_until[project] = asked + _SURE_SECONDS
             if len(self._living) > _MOST_LIVING:
-                self._living.popitem(last=False)
+                longest_ago, _ = self._living.popitem(last=False)
+                del self._sure_until[longest_ago]
         return classifier
 
 

@@ -114,8 +114,12 @@ def delete_customer(project: str, customer: str, request: Request, caller: Annot
 @router.get("/jobs/{job}", response_model=JobOut, responses=responses(404))
 def get_job(job: str, request: Request, caller: Annotated[Caller, Depends(require("read"))]) -> Any:
     """Show where a job is."""
-    with service_of(request).database.reading() as session:
-        return job_out(_job(session, job, caller))
+    service = service_of(request)
+    with service.database.reading() as session:
+        row = _job(session, job, caller)
+    if row.finished_at is not None:
+        service.desk.look_again(row.project)  # who is told that it is done sees in classify what it did
+    return job_out(row)
 
 
 @router.post("/jobs/{job}/cancel", status_code=202, response_model=JobOut, responses=responses(404, 409))

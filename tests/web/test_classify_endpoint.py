@@ -9,6 +9,8 @@ from feedback_miner.errors import WeightsError
 from feedback_miner.jobs.forget import forget_customer
 from feedback_miner.jobs.workshop import Workshop
 from feedback_miner.store import findings
+from feedback_miner.store.projects import now
+from feedback_miner.store.tables import JobRow
 from feedback_miner.web.desk import ClassifyDesk
 
 
@@ -165,15 +167,35 @@ def test_a_long_call_and_a_short_one_take_turns(stage, monkeypatch):
     assert [reading["language"] for reading in answers["long"].json()["results"]] == ["en"] * len(long)
 
 
-def test_a_theme_set_that_was_replaced_is_not_used_again(stage):
-    before = classify(stage, ["late"], project=stage.project).json()["results"][0]["theme_set_version"]
-    assert stage.service.desk._living[stage.project].theme_set.version == before
-    deleted, _ = forget_customer(stage.service.shop, stage.project, "buyer-7")
+def replace_theme_set(stage, customer):
+    """Let the project have another theme set, as a process beside this one would; return a job of it, and the version."""
+    deleted, job = forget_customer(stage.service.shop, stage.project, customer)
     assert deleted
     with stage.service.database.reading() as session:
-        living = findings.living_version(session, stage.project)
-    after = classify(stage, ["late"], project=stage.project).json()["results"][0]["theme_set_version"]
-    assert after == living
+        return job, findings.living_version(session, stage.project)
+
+
+def version_used(stage):
+    return classify(stage, ["late"], project=stage.project).json()["results"][0]["theme_set_version"]
+
+
+def test_a_theme_set_that_was_replaced_is_soon_not_used_any_more(stage):
+    before = version_used(stage)
+    _, living = replace_theme_set(stage, "buyer-7")
+    assert living != before
+    assert any(version_used(stage) == living or time.sleep(0.05) for _ in range(200))
+
+
+def test_who_was_told_that_a_job_is_done_sees_what_it_did(stage, monkeypatch):
+    monkeypatch.setattr("feedback_miner.web.desk._SURE_SECONDS", 3600)
+    stage.service.desk.look_again(stage.project)
+    before = version_used(stage)
+    job, living = replace_theme_set(stage, "buyer-8")
+    assert version_used(stage) == before
+    with stage.service.database.transaction() as session:
+        session.get(JobRow, job).finished_at = now()
+    assert stage.ask("GET", f"/v1/jobs/{job}").status_code == 200
+    assert version_used(stage) == living
 
 
 def test_a_deleted_projects_theme_set_is_let_go(stage):
