@@ -2,10 +2,10 @@
 
     python benchmarks/upload.py [--megabytes 200] [--encode-seconds 120]
 
-Writes a CSV of made-up comments (English and Chinese, score, date, customer, channel), starts the real server, measures
-`POST /v1/classify` when nothing else goes on, then uploads the file and goes on measuring while it is received, read and encoded. The
-job is cancelled after some time of encoding: that takes hours and holds no more than a part of the file at a time. Prints the peak memory
-of the API and of the worker, and the answering times as multiples of the idle ones.
+Writes a CSV of made-up comments (English and Chinese, hardly a sentence twice; score, date, customer, channel), starts the real server,
+measures `POST /v1/classify` when nothing else goes on, then uploads the file and goes on measuring while it is received, read and encoded.
+The job is cancelled after some time of encoding: that takes hours and holds no more than a part of the file at a time. Prints the peak
+memory of the API and of the worker, and the answering times as multiples of the idle ones.
 """
 
 import argparse
@@ -148,6 +148,15 @@ def children(process: int) -> list[int]:
     return [int(child) for path in Path(f"/proc/{process}/task").glob("*/children") for child in path.read_text().split()]
 
 
+def _english(draw: random.Random) -> str:
+    parts = (f"the {draw.choice(_THINGS)} in shop {draw.randrange(10_000)} {draw.choice(_VERBS)} {draw.choice(_TIMES)}" for _ in range(6))
+    return ". ".join(parts) + "."
+
+
+def _chinese(draw: random.Random) -> str:
+    return f"{draw.randrange(10_000)}号店{draw.choice(_ZH)}"
+
+
 def write_csv(path: Path, size: int) -> int:
     draw, rows = random.Random(7), 0
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -156,8 +165,7 @@ def write_csv(path: Path, size: int) -> int:
         while file.tell() < size:
             for _ in range(1_000):
                 rows += 1
-                parts = [f"the {draw.choice(_THINGS)} {draw.choice(_VERBS)} {draw.choice(_TIMES)}" for _ in range(draw.randint(3, 12))]
-                text = "，".join(draw.choices(_ZH, k=9)) if rows % 3 == 0 else ". ".join(parts) + f". Order {rows % 9973}."
+                text = "。".join(_chinese(draw) for _ in range(9)) if rows % 3 == 0 else _english(draw)
                 day = f"2026-{draw.randint(1, 9):02}-{draw.randint(1, 28):02}"
                 writer.writerow(
                     [text, draw.randint(0, 10), day, f"customer-{draw.randrange(200_000)}", draw.choice(("web", "shop", "app"))]

@@ -159,6 +159,18 @@ class Client:
         """
         return self._pages(f"/v1/projects/{project}/customers", filters)
 
+    def open_case(self, project: str, opinion: str, **values: Any) -> dict[str, Any]:
+        """Open a case for an opinion's response, with ``owner``, ``due`` (``"2026-05-01"``) and ``note``; where there is one, it stays."""
+        return self.request("POST", f"/v1/projects/{project}/cases", json={"opinion": opinion, **values})
+
+    def cases(self, project: str, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield cases, oldest first. ``filters``: ``state``, ``owner``, and ``due_before``: what was to be closed before that day."""
+        return self._pages(f"/v1/projects/{project}/cases", filters)
+
+    def change_case(self, project: str, case: int, **values: Any) -> dict[str, Any]:
+        """Change a case's ``state``, ``outcome`` (to close it), ``owner``, ``due`` or ``note``."""
+        return self.request("PATCH", f"/v1/projects/{project}/cases/{case}", json=values)
+
     def preview_split(self, project: str, theme: str, **asked: Any) -> dict[str, Any]:
         """Return what a theme might be split into: ``parts=3``, or ``words`` or ``meaning`` that part it in two."""
         body = {"by": "clusters" if "parts" in asked else "query", **asked}

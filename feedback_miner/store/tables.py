@@ -1,6 +1,7 @@
 """The tables. Texts in them are redacted; vectors are float16; times are UTC without a zone.
 
-projects ─┬─ batches ── responses ── documents ── opinions ── codings
+projects ─┬─ batches ── responses ─┬─ documents ── opinions ── codings
+          │                        └─ cases           │
           ├─ jobs                                     │
           ├─ vectors <──────── by text_key ───────────┘
           ├─ theme_sets, lineage
@@ -14,7 +15,7 @@ keys, audit, idempotency
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, insert
@@ -25,6 +26,7 @@ __all__ = [
     "AuditRow",
     "Base",
     "BatchRow",
+    "CaseRow",
     "CodingRow",
     "CustomerRow",
     "DeliveryRow",
@@ -204,6 +206,29 @@ class ThemeSetRow(Base):
     created_at: Mapped[datetime]
     description: Mapped[bytes]
     arrays: Mapped[bytes]
+
+
+class CaseRow(Base):
+    """A response that somebody follows up with the customer."""
+
+    __tablename__ = "cases"
+    __table_args__ = (Index("cases_by_state", "project", "state", "id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project: Mapped[str] = _project()
+    response: Mapped[int] = mapped_column(ForeignKey("responses.id", ondelete="CASCADE"), unique=True)
+    opinion: Mapped[int] = mapped_column(ForeignKey("opinions.id", ondelete="CASCADE"), index=True)
+    """What it was opened for."""
+    state: Mapped[str] = mapped_column(String(8))
+    outcome: Mapped[str | None] = mapped_column(String(12))
+    """Of a closed one."""
+    owner: Mapped[str | None]
+    due: Mapped[date | None]
+    note: Mapped[str]
+    version: Mapped[int]
+    opened_by: Mapped[str]
+    opened_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
 
 
 class LineageRow(Base):

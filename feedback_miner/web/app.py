@@ -15,6 +15,7 @@ from feedback_miner.jobs.workshop import Workshop
 from feedback_miner.store import Database
 from feedback_miner.web import (
     batches,
+    cases,
     classify,
     customers,
     edits,
@@ -88,6 +89,7 @@ def create_app(service: Service) -> FastAPI:
         themes,
         opinions,
         customers,
+        cases,
         lineage,
         splits,
         edits,

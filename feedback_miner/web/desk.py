@@ -17,7 +17,7 @@ from feedback_miner.classify import Classification, Classifier, check_texts
 from feedback_miner.config import MiningConfig
 from feedback_miner.domain import ThemeSet
 from feedback_miner.embedders.e5 import available_cpus
-from feedback_miner.errors import FeedbackMinerError
+from feedback_miner.errors import FeedbackMinerError, NotFoundError
 from feedback_miner.jobs.living import living_theme_set
 from feedback_miner.jobs.workshop import Models, Workshop
 from feedback_miner.stages.causes import fit_causes
@@ -155,7 +155,11 @@ class ClassifyDesk:
                 return held
         asked = time.monotonic()
         with self._shop.database.reading() as session:
-            version = findings.living_version(session, project)
+            try:
+                version = findings.living_version(session, project)
+            except NotFoundError:
+                self.forget(project)  # deleted by another process
+                raise
             if held is not None and held.theme_set.version == version:
                 classifier = held
             else:

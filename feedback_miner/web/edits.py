@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from feedback_miner.errors import InputError
 from feedback_miner.jobs.living import add_edit, load_log, replay_log
 from feedback_miner.store import access, projects
 from feedback_miner.store.tables import EditRow
 from feedback_miner.web.access import Caller, GuardedRoute, require
+from feedback_miner.web.etags import IfMatch, etag, expected_version
 from feedback_miner.web.idempotency import IdempotencyKey, answer_once
 from feedback_miner.web.problems import responses
 from feedback_miner.web.service import service_of
@@ -19,9 +20,6 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1/projects/{project}/edits", tags=["edits"], route_class=GuardedRoute)
 Reviewer = Annotated[Caller, Depends(require("review"))]
-IfMatch = Annotated[
-    str | None, Header(alias="If-Match", max_length=40, description="The ETag of the log as it was read; a newer edit since is a conflict.")
-]
 
 
 @dataclass(slots=True)
@@ -38,7 +36,7 @@ class _Editing:
     def add(self, kind: str, values: dict[str, Any]) -> dict[str, Any]:
         """Add an edit to the log, once."""
         service, project = service_of(self.request), self.caller.check_project(self.project)
-        expected = _expected(self.if_match)
+        expected = expected_version(self.if_match)
 
         def make() -> tuple[int, dict[str, Any]]:
             row, job = add_edit(service.shop, session, project, kind, values, self.caller.id, expected=expected)
@@ -49,7 +47,7 @@ class _Editing:
             asked = ["edit", project, kind, values, self.if_match]
             answer = answer_once(session, self.caller, self.key, asked, self.response, make)
         service.engine.enqueue(answer["job"])
-        self.response.headers["ETag"] = _etag(answer["number"])
+        self.response.headers["ETag"] = etag(answer["number"])
         self.response.headers["Location"] = f"/v1/jobs/{answer['job']}"
         return answer
 
@@ -62,7 +60,7 @@ def list_edits(project: str, request: Request, response: Response, caller: Annot
         projects.get_project(session, caller.check_project(project))
         log = load_log(session, project)
         conflicts = replay_log(service.shop, session, project).conflicts if log else ()
-    response.headers["ETag"] = _etag(log[-1].number if log else 0)
+    response.headers["ETag"] = etag(log[-1].number if log else 0)
     return LogOut(
         items=[
             EditOut(number=edit.number, kind=edit.kind, values=dict(edit.values), author=edit.author, created_at=edit.created_at, job=None)
@@ -91,20 +89,6 @@ def undo_edit(number: int, editing: Annotated[_Editing, Depends()]) -> Any:
 def redo_edit(number: int, editing: Annotated[_Editing, Depends()]) -> Any:
     """Put an edit on again that was taken back."""
     return editing.add("redo", {"edit": number})
-
-
-def _expected(if_match: str | None) -> int | None:
-    """Return the number of the newest edit that the caller has seen; ``None`` where they do not say."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    number = if_match.strip().strip('"')
-    if not number.isascii() or not number.isdecimal():
-        raise InputError("If-Match is no ETag of a log of edits; send the ETag of GET …/edits")
-    return int(number)
-
-
-def _etag(number: int) -> str:
-    return f'"{number}"'
 
 
 def _edit_out(row: EditRow, job: str) -> EditOut:

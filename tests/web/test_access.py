@@ -44,6 +44,10 @@ MATRIX = {
     ("POST", "/v1/projects/{project}/themes/{theme}/split-preview"): Entry("review", {"json": {"by": "clusters"}}),
     ("GET", "/v1/projects/{project}/opinions"): Entry("read", {}),
     ("GET", "/v1/projects/{project}/residual"): Entry("read", {}),
+    ("POST", "/v1/projects/{project}/cases"): Entry("review", {"json": {"opinion": "{opinion}"}}),
+    ("GET", "/v1/projects/{project}/cases"): Entry("read", {}),
+    ("GET", "/v1/projects/{project}/cases/{case}"): Entry("read", {}),
+    ("PATCH", "/v1/projects/{project}/cases/{case}"): Entry("review", {"json": {"owner": "somebody"}}),
     ("GET", "/v1/projects/{project}/customers"): Entry("contact", {}),
     ("GET", "/v1/projects/{project}/customers.csv"): Entry("contact", {}),
     ("POST", "/v1/projects/{project}/remine"): Entry("review", {}),
@@ -99,11 +103,15 @@ def names(stage) -> dict[str, str]:
         delivery = outbox.tell_one(session, webhook, "ping", {}, at=projects.now()).id
     themes = stage.ask("GET", f"/v1/projects/{stage.project}/themes").json()["items"]
     theme = next(theme["id"] for theme in themes if theme["parent"] is not None)
+    opinion = stage.ask("GET", f"/v1/projects/{stage.project}/opinions").json()["items"][0]["id"]
+    case = stage.ask("POST", f"/v1/projects/{stage.project}/cases", json={"opinion": opinion}).json()["id"]
     return {
         "project": stage.project,
         "batch": batch,
         "job": job,
         "theme": theme,
+        "opinion": opinion,
+        "case": str(case),
         "key": key,
         "person": person,
         "newcomer": "somebody new",
