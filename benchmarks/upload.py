@@ -148,13 +148,11 @@ def children(process: int) -> list[int]:
     return [int(child) for path in Path(f"/proc/{process}/task").glob("*/children") for child in path.read_text().split()]
 
 
-def _english(draw: random.Random) -> str:
-    parts = (f"the {draw.choice(_THINGS)} in shop {draw.randrange(10_000)} {draw.choice(_VERBS)} {draw.choice(_TIMES)}" for _ in range(6))
-    return ". ".join(parts) + "."
-
-
-def _chinese(draw: random.Random) -> str:
-    return f"{draw.randrange(10_000)}号店{draw.choice(_ZH)}"
+def sentence(draw: random.Random, *, chinese: bool) -> str:
+    """Return one opinion, made up; hardly ever the same twice."""
+    if chinese:
+        return f"{draw.randrange(10_000)}号店{draw.choice(_ZH)}。"
+    return f"The {draw.choice(_THINGS)} in shop {draw.randrange(10_000)} {draw.choice(_VERBS)} {draw.choice(_TIMES)}."
 
 
 def write_csv(path: Path, size: int) -> int:
@@ -165,7 +163,7 @@ def write_csv(path: Path, size: int) -> int:
         while file.tell() < size:
             for _ in range(1_000):
                 rows += 1
-                text = "。".join(_chinese(draw) for _ in range(9)) if rows % 3 == 0 else _english(draw)
+                text = " ".join(sentence(draw, chinese=rows % 3 == 0) for _ in range(9 if rows % 3 == 0 else 6))
                 day = f"2026-{draw.randint(1, 9):02}-{draw.randint(1, 28):02}"
                 writer.writerow(
                     [text, draw.randint(0, 10), day, f"customer-{draw.randrange(200_000)}", draw.choice(("web", "shop", "app"))]
