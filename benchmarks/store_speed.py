@@ -172,6 +172,8 @@ def queries(project: str, comments: int) -> Iterator[tuple[str, Callable[[Sessio
     yield "meaning, in all", lambda session: nearest_opinions(session, project, OpinionFilter(), phrase)
     yield "customers to call back, of a theme", called(OpinionFilter(themes=(THEMES[5],)))
     yield "customers to call back, word nobody says", called(OpinionFilter(words="zebrafinch"))
+    contents = [f"{number:016x}" for number in np.random.default_rng(5).integers(0, 1 << 63, 2_000)]
+    yield "2,000 more responses: said before?", lambda session: responses.last_numbers(session, project, contents, other_than="")
     yield "count of uncoded", lambda session: findings.count_uncoded(session, project, 1)
     yield "uncoded, one shard (none left)", lambda session: findings.load_uncoded(session, project, 1, 0, 2_000)
     yield "uncoded, one shard (all to do)", lambda session: findings.load_uncoded(session, project, 2, deep, 2_000)
