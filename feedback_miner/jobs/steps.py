@@ -152,9 +152,15 @@ def mask(claim: Claim) -> None:
         project = projects.get_project(session, claim.project)
         if project.masks is not None:
             return
-        languages = {document.id: document.language for document in responses.load_documents(session, project.id)}
-        opinions, _ = responses.load_opinions(session, project.id)
-    found = find_entities(matching_text(opinion.text, languages[opinion.document]) for opinion in opinions)
+        rows = projects.get_job(session, claim.job).done
+
+        def matching_texts() -> Iterator[str]:
+            for number, (text, language) in enumerate(responses.stream_texts(session, project.id)):
+                if number % _CHUNK == 0:
+                    claim.note("ingest", rows, None)  # of a million opinions it takes minutes
+                yield matching_text(text, language)
+
+        found = find_entities(matching_texts())
     with claim.writing(deletions=project.deletions) as session:
         projects.get_project(session, claim.project).masks = list(found)
 

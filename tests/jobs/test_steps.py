@@ -161,8 +161,9 @@ def test_a_step_stops_where_somebody_asked_for_it(desk):
     steps.ingest(claim)
     with desk.database.transaction() as session:
         assert projects.request_cancel(session, job).state == "cancelling"
-    with pytest.raises(JobCancelled):
-        steps.encode(claim, 0)
+    for step in (steps.mask, lambda claim: steps.encode(claim, 0)):
+        with pytest.raises(JobCancelled):
+            step(claim)
 
 
 def test_a_step_stops_where_its_process_does(desk):

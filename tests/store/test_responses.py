@@ -104,6 +104,13 @@ def test_the_last_number_of_identical_responses_is_told_by_other_batches(databas
         assert responses.last_numbers(session, stored, contents, other_than=batch) == {}
 
 
+def test_texts_are_streamed_with_their_languages(database, stored):
+    languages = {document.id: document.language for document in DOCUMENTS}
+    with database.reading() as session:
+        streamed = sorted(responses.stream_texts(session, stored))
+    assert streamed == sorted((opinion.text, languages[opinion.document]) for opinion in OPINIONS)
+
+
 def test_a_shard_holds_what_has_no_text_key_yet(database, stored):
     with database.transaction() as session:
         assert responses.load_shard(session, stored, 0, 10) == []
