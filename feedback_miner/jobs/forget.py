@@ -17,7 +17,7 @@ from feedback_miner.stages.clean import matching_text
 from feedback_miner.stages.redact import pseudonymise
 from feedback_miner.stages.words import read_clauses
 from feedback_miner.store import access, findings, people, projects, responses, webhooks
-from feedback_miner.store.tables import AuditRow
+from feedback_miner.store.people_tables import AuditRow
 from feedback_miner.theme_set import theme_set_version
 
 __all__ = ["forget_again", "forget_customer", "forget_expired"]

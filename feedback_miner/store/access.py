@@ -10,8 +10,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from feedback_miner.errors import NotFoundError
+from feedback_miner.store.people_tables import AuditRow, IdempotencyRow, KeyRow
 from feedback_miner.store.projects import now
-from feedback_miner.store.tables import AuditRow, IdempotencyRow, KeyRow
 
 __all__ = [
     "KEY_PREFIX",

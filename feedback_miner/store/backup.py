@@ -34,7 +34,8 @@ from sqlalchemy.engine import URL, make_url
 
 from feedback_miner.errors import FileFormatError, OutputError, StoreError
 from feedback_miner.store.database import Database
-from feedback_miner.store.tables import AuditRow, Base, InvitationRow, SessionRow, WorkerRow, insert_rows
+from feedback_miner.store.people_tables import AuditRow, InvitationRow, SessionRow
+from feedback_miner.store.tables import Base, WorkerRow, insert_rows
 
 __all__ = ["Manifest", "Part", "Restored", "back_up", "restore"]
 

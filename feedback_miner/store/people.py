@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from feedback_miner.errors import ConflictError, NotFoundError
 from feedback_miner.store.access import hash_token
+from feedback_miner.store.people_tables import GrantRow, InvitationRow, PersonRow, SessionRow
 from feedback_miner.store.projects import lock_project, new_id, now
-from feedback_miner.store.tables import GrantRow, InvitationRow, PersonRow, SessionRow
 
 __all__ = [
     "INVITATION_LASTS",

@@ -51,7 +51,8 @@ class ClassifyDesk:
         self._readers = ThreadPoolExecutor(self._at_once, thread_name_prefix="classify")
         self._general: Classifier | None = None
         self._living: OrderedDict[str, Classifier] = OrderedDict()
-        self._sure_until: dict[str, float] = {}
+        self._asked: dict[str, float] = {}  # when each was last seen to be the living one
+        self._doubted: dict[str, float] = {}  # since when it may be no more
         self._held = threading.Lock()
         self._reason = "the model is still loading"
 
@@ -97,14 +98,14 @@ class ClassifyDesk:
     def look_again(self, project: str) -> None:
         """Ask the database at the next call which theme set is the living one: somebody may know that it is another now."""
         with self._held:
-            if project in self._sure_until:
-                self._sure_until[project] = 0.0
+            if project in self._living:
+                self._doubted[project] = time.monotonic()
 
     def forget(self, project: str) -> None:
         """Let go of a project's theme set: it quotes customers."""
         with self._held:
-            self._living.pop(project, None)
-            self._sure_until.pop(project, None)
+            for kept in (self._living, self._asked, self._doubted):
+                kept.pop(project, None)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -151,9 +152,9 @@ class ClassifyDesk:
     def _living_classifier(self, project: str) -> Classifier:
         with self._held:
             held = self._living.get(project)
-            if held is not None and time.monotonic() < self._sure_until[project]:
+            asked = time.monotonic()
+            if held is not None and self._doubted.get(project, 0.0) < self._asked[project] > asked - _SURE_SECONDS:
                 return held
-        asked = time.monotonic()
         with self._shop.database.reading() as session:
             try:
                 version = findings.living_version(session, project)
@@ -168,10 +169,10 @@ class ClassifyDesk:
         with self._held:  # swapped whole: nobody ever sees half a theme set
             self._living[project] = classifier
             self._living.move_to_end(project)
-            self._sure_until[project] = asked + _SURE_SECONDS
-            if len(self._living) > _MOST_LIVING:
-                longest_ago, _ = self._living.popitem(last=False)
-                del self._sure_until[longest_ago]
+            self._asked[project] = asked
+            longest_ago = next(iter(self._living)) if len(self._living) > _MOST_LIVING else None
+        if longest_ago is not None:
+            self.forget(longest_ago)
         return classifier
 
 

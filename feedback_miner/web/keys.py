@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from feedback_miner.errors import InputError
 from feedback_miner.store import access, projects
-from feedback_miner.store.tables import KeyRow
+from feedback_miner.store.people_tables import KeyRow
 from feedback_miner.web.access import Caller, GuardedRoute, check_scopes, require
 from feedback_miner.web.problems import responses
 from feedback_miner.web.projects import Limit

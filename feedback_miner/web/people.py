@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy.orm import Session
 
 from feedback_miner.store import access, people
-from feedback_miner.store.tables import PersonRow
+from feedback_miner.store.people_tables import PersonRow
 from feedback_miner.web.access import Caller, GuardedRoute, require
 from feedback_miner.web.problems import responses
 from feedback_miner.web.projects import Limit

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from feedback_miner.errors import NotFoundError
 from feedback_miner.store import access, people
-from feedback_miner.store.tables import PersonRow, SessionRow
+from feedback_miner.store.people_tables import PersonRow, SessionRow
 from feedback_miner.web.access import (
     COOKIE,
     ROLES,

@@ -17,7 +17,8 @@ from feedback_miner.jobs.retention import Housekeeper, keep_house
 from feedback_miner.jobs.workshop import JOBS_FILE, KEY_FILES, Workshop
 from feedback_miner.store import Database, access, projects
 from feedback_miner.store.backup import Restored, back_up, restore
-from feedback_miner.store.tables import AuditRow, BatchRow, CustomerRow, JobRow, ResponseRow
+from feedback_miner.store.people_tables import AuditRow
+from feedback_miner.store.tables import BatchRow, CustomerRow, JobRow, ResponseRow
 
 OLD, NEW = "2020-01-10", projects.now().date().isoformat()
 

@@ -124,7 +124,7 @@ def test_themes_found_again_keep_their_ids_and_lineage_proves_it(desk: Desk, pro
             len(before[theme]),
             len(after[theme]),
         )
-    assert {event.new for event in events if event.kind in ("continued", "split", "born") and event.new} == after.keys()
+    assert {event.new for event in events if event.new} == after.keys()
 
 
 def test_edits_hold_after_the_next_wave_and_after_mining_anew(desk: Desk) -> None:

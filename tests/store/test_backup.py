@@ -15,7 +15,7 @@ from sqlalchemy import make_url, select, text
 from feedback_miner.errors import FileFormatError, OutputError, StoreError
 from feedback_miner.store import Database, access, people, projects, workers
 from feedback_miner.store.backup import Manifest, Restored, back_up, restore
-from feedback_miner.store.tables import AuditRow, InvitationRow, SessionRow
+from feedback_miner.store.people_tables import AuditRow, InvitationRow, SessionRow
 
 KEYS = ("pseudonym.key", "sealing.key")
 BOOKS = "jobs.sqlite"

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 
 from feedback_miner.errors import ConflictError, NotFoundError
 from feedback_miner.store import people, projects
-from feedback_miner.store.tables import GrantRow, InvitationRow, SessionRow
+from feedback_miner.store.people_tables import GrantRow, InvitationRow, SessionRow
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sqlalchemy import delete
 from starlette.requests import Request
 
 from feedback_miner.store import access, people
-from feedback_miner.store.tables import PersonRow
+from feedback_miner.store.people_tables import PersonRow
 from feedback_miner.web.access import COOKIE, CSRF_HEADER, RequestCounter, address_of
 from feedback_miner.web.passwords import Passwords, check_password
 from feedback_miner.web.problems import RefusalError

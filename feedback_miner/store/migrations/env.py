@@ -2,9 +2,12 @@
 
 from alembic import context
 
-from feedback_miner.store.tables import Base
+from feedback_miner.store.people_tables import PersonRow
 
 context.configure(
-    connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True, transaction_per_migration=True
+    connection=context.config.attributes["connection"],
+    target_metadata=PersonRow.metadata,  # one for the tables of both modules
+    render_as_batch=True,
+    transaction_per_migration=True,
 )
 context.run_migrations()
