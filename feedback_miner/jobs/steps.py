@@ -154,13 +154,14 @@ def mask(claim: Claim) -> None:
             return
         rows = projects.get_job(session, claim.job).done
 
-        def matching_texts() -> Iterator[str]:
-            for number, (text, language) in enumerate(responses.stream_texts(session, project.id)):
+        def matching_texts(texts: Iterable[tuple[str, str]]) -> Iterator[str]:
+            for number, (text, language) in enumerate(texts):
                 if number % _CHUNK == 0:
                     claim.note("ingest", rows, None)  # of a million opinions it takes minutes
                 yield matching_text(text, language)
 
-        found = find_entities(matching_texts())
+        with closing(responses.stream_texts(session, project.id)) as texts:
+            found = find_entities(matching_texts(texts))
     with claim.writing(deletions=project.deletions) as session:
         projects.get_project(session, claim.project).masks = list(found)
 

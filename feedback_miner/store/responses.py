@@ -1,6 +1,6 @@
 """What was read: a corpus into rows and back, in the same order and to the same bit; and the vectors of its texts."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -187,16 +187,17 @@ def load_opinions(session: Session, project: str) -> StoredOpinions:
     return opinions, [row[4] for row in found]
 
 
-def stream_texts(session: Session, project: str) -> Iterator[tuple[str, str]]:
-    """Yield text and language of every opinion of a project, in no order, a thousand in memory at a time."""
+def stream_texts(session: Session, project: str) -> Generator[tuple[str, str]]:
+    """Yield text and language of every opinion of a project, in no order, a thousand in memory at a time. To be closed."""
     query = (
         select(OpinionRow.start, OpinionRow.end, DocumentRow.text, DocumentRow.language)
         .join(DocumentRow, OpinionRow.document == DocumentRow.id)
         .join(ResponseRow, DocumentRow.response == ResponseRow.id)
         .where(ResponseRow.project == project)
     )
-    for start, end, text, language in session.connection().execute(query, execution_options={"yield_per": _PART}):
-        yield text[start:end], language
+    with session.connection().execute(query, execution_options={"yield_per": _PART}) as found:
+        for start, end, text, language in found:
+            yield text[start:end], language
 
 
 def load_named(session: Session, project: str, opinions: Iterable[str]) -> dict[str, tuple[int, str, str]]:
