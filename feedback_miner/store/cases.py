@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from feedback_miner.errors import ConflictError, NotFoundError
 from feedback_miner.store.projects import lock_project, now
 from feedback_miner.store.responses import load_named
-from feedback_miner.store.tables import CaseRow, DocumentRow, OpinionRow, ResponseRow
+from feedback_miner.store.tables import CaseRow, DocumentRow, OpinionRow, ResponseRow, opinion_id
 
 __all__ = ["Case", "Outcome", "State", "change_case", "get_case", "list_cases", "open_case"]
 
@@ -39,7 +39,7 @@ def open_case(
 ) -> tuple[Case, bool]:
     """Open a case for the response that holds an opinion; return it, and whether it is new. One that there is stays as it is.
 
-    ``note`` is redacted. Raises NotFoundError where the project has no such opinion.
+    ``note`` comes redacted. Raises NotFoundError where the project has no such opinion.
     """
     lock_project(session, project)  # two who open at once open one
     found = load_named(session, project, [opinion])
@@ -88,7 +88,7 @@ def list_cases(
 
 
 def change_case(session: Session, project: str, case: int, values: Mapping[str, object], *, expected: int | None = None) -> Case:
-    """Change ``state``, ``outcome``, ``owner``, ``due`` or ``note`` (redacted) of a case; what is not named stays as it was.
+    """Change ``state``, ``outcome``, ``owner``, ``due`` or ``note`` (redacted already) of a case; what is not named stays as it was.
 
     ``expected`` is the version the caller has seen. Raises NotFoundError, and ConflictError where somebody changed it since.
     """
@@ -118,7 +118,7 @@ def _read(found: Sequence[Any]) -> Case:
     row, opinion, document, response = found
     return Case(
         row=row,
-        opinion=f"{response.item}.{document.number}#{opinion.start}",
+        opinion=opinion_id(response.item, document.number, opinion.start),
         text=document.text[opinion.start : opinion.end],
         score=response.score,
         created_at=response.created_at,

@@ -8,7 +8,7 @@ from sqlalchemy import and_, delete, exists, select
 from sqlalchemy.orm import Session
 
 from feedback_miner.store.opinions import OpinionFilter, conditions_of, in_theme
-from feedback_miner.store.tables import CodingRow, CustomerRow, DocumentRow, OpinionRow, ResponseRow, insert_rows
+from feedback_miner.store.tables import CodingRow, CustomerRow, DocumentRow, OpinionRow, ResponseRow, insert_rows, opinion_id
 
 __all__ = ["Caller", "Spoken", "add_customers", "find_callers", "load_callers", "remove_unnamed", "unknown_customers"]
 
@@ -91,7 +91,7 @@ def load_callers(session: Session, project: str, wanted: OpinionFilter, names: S
         for response, document, opinion, key in session.execute(query):
             name = str(response.customer)
             sealed[name] = key
-            id_ = f"{response.item}.{document.number}#{opinion.start}"
+            id_ = opinion_id(response.item, document.number, opinion.start)
             text = document.text[opinion.start : opinion.end]
             spoken.setdefault(name, []).append(Spoken(id_, text, response.score, response.created_at, response.channel))
     return [Caller(name, sealed[name], tuple(spoken[name])) for name in names if name in spoken]

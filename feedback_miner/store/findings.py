@@ -23,6 +23,7 @@ from feedback_miner.store.tables import (
     ResponseRow,
     ThemeSetRow,
     insert_rows,
+    opinion_id,
 )
 
 __all__ = [
@@ -219,7 +220,7 @@ def load_leaves(session: Session, project: str) -> dict[str, str]:
         .join(ResponseRow, DocumentRow.response == ResponseRow.id)
         .where(CodingRow.project == project, CodingRow.theme.is_not(None))
     )
-    return {f"{item}.{number}#{start}": str(theme) for item, number, start, theme in session.execute(query)}
+    return {opinion_id(item, number, start): str(theme) for item, number, start, theme in session.execute(query)}
 
 
 def read_coding(row: CodingRow, opinion: str) -> Coding:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from feedback_miner.domain import Coding, FeedbackType, Polarity, ResidualReason, Vectors
 from feedback_miner.store.findings import read_coding
-from feedback_miner.store.tables import CodingRow, DocumentRow, OpinionRow, ResponseRow, VectorRow
+from feedback_miner.store.tables import CodingRow, DocumentRow, OpinionRow, ResponseRow, VectorRow, opinion_id
 
 __all__ = ["FoundOpinion", "OpinionFilter", "conditions_of", "find_opinions", "find_rows", "in_theme", "load_opinions", "stream_vectors"]
 
@@ -104,7 +104,7 @@ def load_opinions(session: Session, project: str, rows: Sequence[int]) -> list[F
             .where(CodingRow.project == project, CodingRow.opinion.in_(rows[start : start + _PART]))
         )
         for coding, opinion, document, response in session.execute(query):
-            id_ = f"{response.item}.{document.number}#{opinion.start}"
+            id_ = opinion_id(response.item, document.number, opinion.start)
             found[opinion.id] = FoundOpinion(
                 row=opinion.id,
                 id=id_,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from feedback_miner.domain import ContentStatus, Document, FeedbackItem, Opinion, Vectors
 from feedback_miner.store.customers import remove_unnamed
 from feedback_miner.store.projects import lock_project
-from feedback_miner.store.tables import BatchRow, DocumentRow, OpinionRow, ResponseRow, VectorRow, insert_rows
+from feedback_miner.store.tables import BatchRow, DocumentRow, OpinionRow, ResponseRow, VectorRow, insert_rows, opinion_id
 
 __all__ = [
     "StoredOpinions",
@@ -182,7 +182,8 @@ def load_opinions(session: Session, project: str) -> StoredOpinions:
     )
     found = sorted(session.execute(query), key=lambda row: (row[0], row[1], row[2]))
     opinions = [
-        Opinion(f"{item}.{number}#{start}", f"{item}.{number}", start, end, text[start:end]) for item, number, start, end, _, text in found
+        Opinion(opinion_id(item, number, start), f"{item}.{number}", start, end, text[start:end])
+        for item, number, start, end, _, text in found
     ]
     return opinions, [row[4] for row in found]
 

@@ -41,6 +41,7 @@ __all__ = [
     "WebhookRow",
     "WorkerRow",
     "insert_rows",
+    "opinion_id",
 ]
 
 
@@ -333,6 +334,11 @@ class DeliveryRow(Base):
     reason: Mapped[str | None]
     """Why the latest attempt failed."""
     delivered_at: Mapped[datetime | None]
+
+
+def opinion_id(item: str, document: int, start: int) -> str:
+    """Return an opinion's id: its response's, the number of the document in it, and where in that it starts."""
+    return f"{item}.{document}#{start}"
 
 
 def insert_rows(session: Session, kind: type[Base], values: Sequence[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -37,6 +37,17 @@ _SURE_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Living:
+    """What a project's texts are classified with."""
+
+    classifier: Classifier
+    asked: float
+    """When the database was asked that last said so."""
+    doubted: float
+    """Since when it may be so no more."""
+
+
 class ClassifyDesk:
     """One for a process. ``queue`` callers at most are served or wait.
 
@@ -50,9 +61,7 @@ class ClassifyDesk:
         self._at_once = available_cpus()
         self._readers = ThreadPoolExecutor(self._at_once, thread_name_prefix="classify")
         self._general: Classifier | None = None
-        self._living: OrderedDict[str, Classifier] = OrderedDict()
-        self._asked: dict[str, float] = {}  # when each was last seen to be the living one
-        self._doubted: dict[str, float] = {}  # since when it may be no more
+        self._living: OrderedDict[str, _Living] = OrderedDict()
         self._held = threading.Lock()
         self._reason = "the model is still loading"
 
@@ -99,13 +108,12 @@ class ClassifyDesk:
         """Ask the database at the next call which theme set is the living one: somebody may know that it is another now."""
         with self._held:
             if project in self._living:
-                self._doubted[project] = time.monotonic()
+                self._living[project].doubted = time.monotonic()
 
     def forget(self, project: str) -> None:
         """Let go of a project's theme set: it quotes customers."""
         with self._held:
-            for kept in (self._living, self._asked, self._doubted):
-                kept.pop(project, None)
+            self._living.pop(project, None)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -153,26 +161,25 @@ class ClassifyDesk:
         with self._held:
             held = self._living.get(project)
             asked = time.monotonic()
-            if held is not None and self._doubted.get(project, 0.0) < self._asked[project] > asked - _SURE_SECONDS:
-                return held
+            if held is not None and held.doubted < held.asked > asked - _SURE_SECONDS:
+                return held.classifier
         with self._shop.database.reading() as session:
             try:
                 version = findings.living_version(session, project)
             except NotFoundError:
                 self.forget(project)  # deleted by another process
                 raise
-            if held is not None and held.theme_set.version == version:
-                classifier = held
+            if held is not None and held.classifier.theme_set.version == version:
+                classifier = held.classifier
             else:
                 theme_set = living_theme_set(session, project)
                 classifier = _classifier(theme_set, self._shop.models(theme_set.encoder))
         with self._held:  # swapped whole: nobody ever sees half a theme set
-            self._living[project] = classifier
+            before = self._living.get(project)
+            self._living[project] = _Living(classifier, asked, 0.0 if before is None else before.doubted)
             self._living.move_to_end(project)
-            self._asked[project] = asked
-            longest_ago = next(iter(self._living)) if len(self._living) > _MOST_LIVING else None
-        if longest_ago is not None:
-            self.forget(longest_ago)
+            if len(self._living) > _MOST_LIVING:
+                self._living.popitem(last=False)
         return classifier
 
 

@@ -104,3 +104,13 @@ def test_detect_language_gives_the_same_answer_in_every_thread() -> None:
 def test_detect_language_answers_a_code_for_any_text(text: str) -> None:
     language = detect_language(text)
     assert language == "und" or (len(language) == 2 and language.isascii() and language.islower())
+
+
+def test_plain_english_is_told_without_the_model(monkeypatch):
+    def asked(text: str) -> dict[str, float]:
+        raise AssertionError("the model was asked")
+
+    monkeypatch.setattr("feedback_miner.stages.language._model_scores", asked)
+    assert detect_language("The parcel came late and nobody told me") == "en"
+    with pytest.raises(AssertionError, match="the model was asked"):
+        detect_language("Das Paket kam zu spät und niemand hat es mir gesagt")
