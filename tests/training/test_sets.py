@@ -46,3 +46,12 @@ def test_reads_a_cell_longer_than_the_csv_module_likes(tmp_path: Path) -> None:
 def test_refuses_a_folder_without_sets(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--data"):
         load_sets(tmp_path)
+
+
+def test_a_left_out_set_still_decides_the_split(tmp_path: Path) -> None:
+    """A copy of a validation row in another set is validation there too, whether or not the first set is trained on."""
+    rows = [{"text": f"comment {number}", "sentiment": "neg"} for number in range(40)]
+    write_set(tmp_path, "one", rows)
+    write_set(tmp_path, "two", rows)
+    both = load_sets(tmp_path)
+    assert load_sets(tmp_path, without={"one"}) == {"two": both["two"]}
