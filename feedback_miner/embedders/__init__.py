@@ -1,11 +1,15 @@
 """Embedders: texts in, unit vectors out.
 
     e5-small       multilingual-e5-small, embedded: no download, no GPU (the default)
+    feedback-small our own: four layers of it, taught on customer feedback
     tiny           hashed characters and words: instant, for tests
+    a folder       one that ``feedback-miner train student`` wrote
     anything else  a sentence-transformers model by name or folder ([models] extra)
 
 Light to import: onnxruntime and torch are imported when an embedder is loaded, not here.
 """
+
+from pathlib import Path
 
 from feedback_miner.embedders.protocol import Embedder, Progress
 
@@ -22,6 +26,12 @@ def load_embedder(name: str) -> Embedder:
         from feedback_miner.embedders.e5 import E5Embedder
 
         return E5Embedder()
+    from feedback_miner.embedders.feedback_small import SHIPPED, FeedbackSmallEmbedder, is_student
+
+    if name == SHIPPED:
+        return FeedbackSmallEmbedder()
+    if is_student(Path(name)):
+        return FeedbackSmallEmbedder(Path(name))
     if name == "tiny":
         from feedback_miner.embedders.tiny import TinyEmbedder
 

@@ -8,22 +8,19 @@ CPU or another release of ONNX Runtime the last bits may differ.
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from feedback_miner.domain import Vectors
-from feedback_miner.embedders.e5_weights import FILE_SHA256, PackedModel, expand_blocks, find_packed_file, graph_weights, read_packed_model
+from feedback_miner.embedders.e5_weights import FILE_SHA256, PackedModel, find_packed_file, float_weights, graph_weights, read_packed_model
+from feedback_miner.embedders.one_by_one import available_cpus, encode_each, open_session, sum_embeddings
 from feedback_miner.embedders.protocol import Progress
 from feedback_miner.embedders.unigram import UnigramTokenizer
 from feedback_miner.errors import InputError
 from feedback_miner.weights import model_path
 
-__all__ = ["E5Embedder", "InputEmbeddings", "available_cpus", "open_session"]
+__all__ = ["E5Embedder", "InputEmbeddings"]
 
 # The e5 family was trained with a prefix on every input; this is the one for symmetric tasks.
 _PREFIX = "query: "
@@ -33,7 +30,6 @@ _SPECIAL = frozenset({"<s>", "<pad>", "</s>", "<unk>", "<mask>"})
 _SCHEME = 1
 
 _DEFAULT_MAX_TOKENS = 192
-_SLICE = 16  # texts a thread takes at a time: small, so that threads finish together; large, so that futures cost nothing
 
 
 class E5Embedder:
@@ -54,7 +50,7 @@ class E5Embedder:
         outliers = (folder / "outliers.json").read_bytes()
         model = read_packed_model(find_packed_file())
         self._inputs = InputEmbeddings(model, max_tokens=max_tokens)
-        self._session = open_session(graph, graph_weights(model, json.loads(outliers)))
+        self._session = open_session(graph, graph_weights(float_weights(model), json.loads(outliers)))
         self._workers = workers or available_cpus()
         self.dimensions = model.hidden
         identity = hashlib.sha256(b"\0".join([FILE_SHA256.encode(), graph, outliers])).hexdigest()[:12]
@@ -62,25 +58,7 @@ class E5Embedder:
 
     def encode(self, texts: Sequence[str], *, progress: Progress | None = None) -> Vectors:
         """Return one unit row for each text; ``progress`` is called every few texts and may raise to stop the rest."""
-        vectors = np.empty((len(texts), self.dimensions), np.float32)
-
-        def encode_slice(start: int) -> int:
-            end = min(start + _SLICE, len(texts))
-            for row in range(start, end):
-                vectors[row] = self._encode_one(texts[row])
-            return end
-
-        starts = range(0, len(texts), _SLICE)
-        if self._workers == 1 or len(starts) <= 1:
-            _report(map(encode_slice, starts), progress)
-            return vectors
-        pool = ThreadPoolExecutor(min(self._workers, len(starts)), thread_name_prefix="e5-small")
-        try:
-            _report(pool.map(encode_slice, starts), progress)
-        finally:
-            # Whoever interrupts waits for a few texts at most, not for the rest of the batch.
-            pool.shutdown(cancel_futures=True)
-        return vectors
+        return encode_each(self._encode_one, texts, self.dimensions, workers=self._workers, name=self.name, progress=progress)
 
     def _encode_one(self, text: str) -> Vectors:
         (vector,) = self._session.run(["vector"], {"embeddings": self._inputs.embed(text)})
@@ -90,7 +68,7 @@ class E5Embedder:
 class InputEmbeddings:
     """Text -> the sums that enter the first layer: word (expanded row by row), position and type."""
 
-    def __init__(self, model: PackedModel, *, max_tokens: int) -> None:
+    def __init__(self, model: PackedModel, *, max_tokens: int, prefix: str = _PREFIX) -> None:
         position_and_type = model.floats("emb.pos").reshape(-1, model.hidden) + model.floats("emb.type")[: model.hidden]
         if not 8 <= max_tokens <= len(position_and_type):
             message = f"max_tokens is {max_tokens}; this model takes 8 to {len(position_and_type)}"
@@ -102,48 +80,14 @@ class InputEmbeddings:
         )
         self._markers = (model.begin_id, model.end_id)
         self._max_tokens = max_tokens
+        self._prefix = prefix
 
     def token_ids(self, text: str) -> list[int]:
         """Return the ids of the prefixed text between its two markers, at most ``max_tokens``."""
         begin, end = self._markers
-        return [begin, *self._tokenizer.encode(_PREFIX + text, limit=self._max_tokens - 2), end]
+        return [begin, *self._tokenizer.encode(self._prefix + text, limit=self._max_tokens - 2), end]
 
     def embed(self, text: str) -> Vectors:
         """Return float32 ``(1, tokens, hidden)``."""
         ids = self.token_ids(text)
-        sums = _aligned_empty(len(ids), self._position_and_type.shape[1])
-        np.add(expand_blocks(self._words[ids]), self._position_and_type[: len(ids)], out=sums)
-        return sums[None]
-
-
-def open_session(graph: bytes, weights: Mapping[str, NDArray[np.generic]]) -> Any:
-    """Open an ONNX Runtime session of one thread; any number of callers may run it at once, each on its own thread."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array)) for name, array in weights.items()}
-    options.add_external_initializers(list(values), list(values.values()))
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
-def _report(ends: Iterator[int], progress: Progress | None) -> None:
-    for end in ends:
-        if progress is not None:
-            progress(end)
-
-
-def _aligned_empty(rows: int, columns: int) -> Vectors:
-    """Return an array on a 64-byte boundary: vectorised sums may group numbers by address, and the bits must not."""
-    size = rows * columns * 4
-    buffer = np.empty(size + 64, np.uint8)
-    start = -buffer.ctypes.data % 64
-    return buffer[start : start + size].view(np.float32).reshape(rows, columns)
-
-
-def available_cpus() -> int:
-    """Return how many CPUs this process may use, which in a container is fewer than there are."""
-    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+        return sum_embeddings(self._words[ids], self._position_and_type)

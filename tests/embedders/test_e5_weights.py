@@ -10,6 +10,7 @@ from feedback_miner.embedders.e5_weights import (
     FILE_SHA256,
     expand_blocks,
     find_packed_file,
+    float_weights,
     graph_weights,
     read_packed_model,
     verify_packed_file,
@@ -50,7 +51,7 @@ def test_read_packed_model_finds_the_dimensions(model):
 
 
 def test_graph_weights_stay_within_seven_bits_and_half_a_step(model):
-    arrays = graph_weights(model, NO_OUTLIERS)
+    arrays = graph_weights(float_weights(model), NO_OUTLIERS)
     weights, scales = arrays["3.down.weight"], arrays["3.down.scale"]
     assert weights.dtype == np.int8
     assert weights.shape == (1536, 384)
@@ -60,7 +61,7 @@ def test_graph_weights_stay_within_seven_bits_and_half_a_step(model):
 
 
 def test_graph_weights_move_an_outlier_from_input_to_weight(model):
-    arrays = graph_weights(model, {**NO_OUTLIERS, "up": [[(15, 8.0)]] + [[]] * 11})
+    arrays = graph_weights(float_weights(model), {**NO_OUTLIERS, "up": [[(15, 8.0)]] + [[]] * 11})
     shrink = arrays["0.up.shrink"]
     assert shrink[15] == 0.125
     assert (np.delete(shrink, 15) == 1).all()

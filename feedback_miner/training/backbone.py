@@ -1,0 +1,156 @@
+"""multilingual-e5-small, opened for training: token ids in, unit vectors out, with the gradients that serving has no use for.
+
+Layers are named and shaped as `feedback_miner.embedders.e5_weights` finds them in the packed file, so that what is trained here is served
+by the graph of `e5_graph` without another word. Adapters (low-rank updates beside frozen matrices, Hu et al. 2021,
+https://arxiv.org/abs/2106.09685) train a third faster than the matrices themselves, forget less, and make a trained encoder 3 MB instead
+of 42.
+
+Imports torch: the [train] extra.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from feedback_miner.embedders.e5_weights import PackedModel, float_weights
+
+__all__ = ["Adapter", "Backbone", "Layer", "adapters_off", "add_adapters", "layer_weights", "open_backbone", "pad_tokens", "parameter_name"]
+
+
+class Layer(nn.Module):
+    """One transformer layer, normalised after each of its two halves (as BERT)."""
+
+    def __init__(self, hidden: int, heads: int, feed_forward: int, epsilon: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv: nn.Module = nn.Linear(hidden, 3 * hidden)
+        self.attention_out: nn.Module = nn.Linear(hidden, hidden)
+        self.attention_norm = nn.LayerNorm(hidden, eps=epsilon)
+        self.up: nn.Module = nn.Linear(hidden, feed_forward)
+        self.down: nn.Module = nn.Linear(feed_forward, hidden)
+        self.norm = nn.LayerNorm(hidden, eps=epsilon)
+
+    def forward(self, states: Tensor, present: Tensor, places: Tensor) -> Tensor:
+        """``states`` (tokens of all texts, hidden), no padding among them; ``present`` and ``places`` as `Backbone.forward` has them."""
+        hidden = states.shape[1]
+        packed = self.qkv(states)
+        padded = packed.new_zeros(present.numel(), 3 * hidden).index_copy(0, places, packed)
+        query, key, value = padded.view(*present.shape, 3, self.heads, hidden // self.heads).permute(2, 0, 3, 1, 4)
+        # Written out: the gradient of torch's fused attention takes four times as long on a CPU at these sizes.
+        nearness = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
+        shares = nearness.masked_fill(~present[:, None, None, :], float("-inf")).softmax(dim=-1).to(value.dtype)
+        seen = (shares @ value).transpose(1, 2).reshape(-1, hidden).index_select(0, places)
+        states = self.attention_norm(states + self.attention_out(seen))
+        normed: Tensor = self.norm(states + self.down(functional.gelu(self.up(states))))
+        return normed
+
+
+class Backbone(nn.Module):
+    """Word, position and type embeddings (one table each, types folded into positions), layers, the mean over tokens."""
+
+    def __init__(self, *, vocabulary: int, positions: int, hidden: int, layers: int, heads: int, feed_forward: int, epsilon: float) -> None:
+        super().__init__()
+        self.words = nn.Embedding(vocabulary, hidden)
+        self.positions = nn.Parameter(torch.zeros(positions, hidden))
+        self.embedding_norm = nn.LayerNorm(hidden, eps=epsilon)
+        self.layers = nn.ModuleList(Layer(hidden, heads, feed_forward, epsilon) for _ in range(layers))
+
+    def forward(self, ids: Tensor, present: Tensor) -> Tensor:
+        """Return unit rows (texts, hidden) for ``ids`` (texts, tokens); ``present`` of that shape is true where there is a token."""
+        places = present.flatten().nonzero()[:, 0]  # of each token among all cells: matrices see tokens only, attention sees the table
+        states = self.embedding_norm(self.words(ids.flatten()[places]) + self.positions[places % ids.shape[1]])
+        for layer in self.layers:
+            states = layer(states, present, places)
+        sums = torch.zeros(len(ids), states.shape[1]).index_add(0, places // ids.shape[1], states.float())
+        return functional.normalize(sums / present.sum(dim=1)[:, None], dim=1)
+
+
+class Adapter(nn.Module):
+    """A frozen linear map with a trainable update of low rank beside it; the update starts at zero."""
+
+    on = True
+    """Whether updates count, in every adapter at once: without them the model is its untrained self."""
+
+    def __init__(self, linear: nn.Linear, *, rank: int, strength: float) -> None:
+        super().__init__()
+        self.linear = linear
+        self.narrow = nn.Parameter(torch.empty(rank, linear.in_features))
+        self.widen = nn.Parameter(torch.zeros(linear.out_features, rank))
+        self.scale = strength / rank
+        nn.init.kaiming_uniform_(self.narrow, a=math.sqrt(5))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Add the update to the frozen product."""
+        product: Tensor = self.linear(states)
+        if not Adapter.on:
+            return product
+        return product + functional.linear(functional.linear(states, self.narrow), self.widen) * self.scale
+
+    def merged(self) -> nn.Linear:
+        """Return one linear map that does the same."""
+        with torch.no_grad():
+            self.linear.weight += self.widen @ self.narrow * self.scale
+        return self.linear
+
+
+class adapters_off:  # noqa: N801  (a context manager, used as one)
+    """Within it, every adapted model answers as before training. Not for several threads at once."""
+
+    def __enter__(self) -> None:
+        Adapter.on = False
+
+    def __exit__(self, *error: object) -> None:
+        Adapter.on = True
+
+
+def open_backbone(model: PackedModel) -> Backbone:
+    """Expand the packed weights (0.5 GB, nearly all of it vocabulary) into a model whose parameters are all frozen."""
+    place = model.floats("emb.pos").reshape(-1, model.hidden) + model.floats("emb.type")[: model.hidden]
+    backbone = Backbone(
+        vocabulary=len(model.pieces),
+        positions=len(place),
+        hidden=model.hidden,
+        layers=model.layers,
+        heads=model.heads,
+        feed_forward=model.feed_forward,
+        epsilon=model.epsilon,
+    )
+    state = {"positions": place, "words.weight": model.matrix("emb.word", columns=model.hidden)[: len(model.pieces)]}
+    state |= {parameter_name(name): array for name, array in float_weights(model).items()}
+    backbone.load_state_dict({name: torch.from_numpy(np.array(values, np.float32)) for name, values in state.items()})
+    backbone.requires_grad_(requires_grad=False)
+    return backbone
+
+
+def parameter_name(name: str) -> str:
+    """Return what an array of the graph (``float_weights``) is called here."""
+    return f"layers.{name}" if name[0].isdigit() else name.replace("embeddings.", "embedding_")
+
+
+def layer_weights(backbone: Backbone) -> dict[str, NDArray[np.float32]]:
+    """Return every array of the layers by its name in the graph, as ``float_weights`` does of the packed file."""
+    state = {name: value.detach().numpy() for name, value in backbone.state_dict().items()}
+    names = [name.removeprefix("layers.").replace("embedding_", "embeddings.") for name in state]
+    return {name: array for name, array in zip(names, state.values(), strict=True) if name[0].isdigit() or name.startswith("embeddings.")}
+
+
+def add_adapters(backbone: Backbone, *, rank: int, strength: float) -> Iterator[nn.Parameter]:
+    """Put an adapter around each matrix of each layer; return what is trainable now."""
+    for layer in backbone.layers:
+        for name in ("qkv", "attention_out", "up", "down"):
+            setattr(layer, name, Adapter(getattr(layer, name), rank=rank, strength=strength))
+    return (parameter for parameter in backbone.parameters() if parameter.requires_grad)
+
+
+def pad_tokens(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Return ids (texts, longest) and, of the same shape, where there is a token."""
+    lengths = torch.tensor([len(row) for row in rows])
+    present = torch.arange(int(lengths.max())) < lengths[:, None]
+    ids = torch.zeros(present.shape, dtype=torch.int64)
+    ids[present] = torch.tensor([token for row in rows for token in row])
+    return ids, present

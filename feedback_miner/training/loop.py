@@ -1,0 +1,93 @@
+"""The loop that both encoders are trained in: gradients of a few losses, one move, a checkpoint now and then.
+
+Steps are numbered and everything a step sees depends on its number, so what was interrupted and resumed is what ran through.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from feedback_miner.errors import InputError
+from feedback_miner.progress import Progress
+
+__all__ = ["Loop"]
+
+_EVERY = 100
+"""Steps between checkpoints, and between points of the curve."""
+_LARGEST_GRADIENT = 1.0
+_DECAY = 0.01
+_LAST_RATE = 0.02
+
+
+class Loop:
+    """AdamW under a rate that rises over the first steps and falls to almost nothing over the others."""
+
+    def __init__(
+        self, name: str, parts: nn.Module, rates: Sequence[tuple[Sequence[nn.Parameter], float]], *, config: Mapping[str, Any]
+    ) -> None:
+        """``config`` holds ``steps`` and ``warmup`` (a share of them); a checkpoint is only ever resumed under an equal one."""
+        self._name = name
+        self._parts = parts
+        self._config = dict(config)
+        self._parameters = [parameter for parameters, _ in rates for parameter in parameters]
+        self._optimizer = torch.optim.AdamW([{"params": list(some), "lr": rate} for some, rate in rates], weight_decay=_DECAY)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._share_of_rate)
+        self.curve: dict[str, list[float]] = {}
+        """Loss by name, the mean of every hundred steps."""
+
+    def run(self, losses: Callable[[int], Iterator[tuple[str, Tensor]]], *, checkpoints: Path | None, progress: Progress) -> None:
+        """Take every step that is left. ``losses`` yields those of a step, each of which may be forgotten before the next is computed."""
+        recent: dict[str, list[float]] = {}
+        for step in range(self._resume(checkpoints), self._config["steps"]):
+            for name, loss in losses(step):
+                loss.backward()
+                recent.setdefault(name, []).append(float(loss.detach()))
+            nn.utils.clip_grad_norm_(self._parameters, _LARGEST_GRADIENT)
+            self._optimizer.step()
+            self._optimizer.zero_grad(set_to_none=True)
+            self._schedule.step()
+            progress("train", step + 1, self._config["steps"])
+            if (step + 1) % _EVERY == 0:
+                for name in sorted(recent):
+                    self.curve.setdefault(name, []).append(round(float(np.mean(recent[name])), 4))
+                recent = {}
+                if checkpoints is not None:
+                    self._save(checkpoints, step + 1)
+
+    def _share_of_rate(self, step: int) -> float:
+        done, warmup = step / self._config["steps"], self._config["warmup"]
+        return float(min(1.0, (done + 1e-3) / warmup, max(_LAST_RATE, (1.0 - done) / (1.0 - warmup))))
+
+    def _save(self, folder: Path, step: int) -> None:
+        """Write the state, whole or not at all."""
+        folder.mkdir(parents=True, exist_ok=True)
+        trained = {name for name, parameter in self._parts.named_parameters() if parameter.requires_grad}
+        state = {
+            "config": self._config,
+            "step": step,
+            "trained": {name: value for name, value in self._parts.state_dict().items() if name in trained},
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "curve": self.curve,
+        }
+        part = folder / f"{self._name}.part"
+        torch.save(state, part)
+        part.replace(folder / f"{self._name}.pt")
+
+    def _resume(self, folder: Path | None) -> int:
+        """Load a checkpoint, if there is one; return the step to go on with."""
+        path = None if folder is None else folder / f"{self._name}.pt"
+        if path is None or not path.is_file():
+            return 0
+        state = torch.load(path, weights_only=True)
+        if state["config"] != self._config:
+            raise InputError(f"{path} is of another configuration ({state['config']}); give another folder for checkpoints, or remove it")
+        self._parts.load_state_dict(state["trained"], strict=False)
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self.curve = state["curve"]
+        return int(state["step"])

@@ -1,0 +1,92 @@
+"""The student's vocabulary: the pieces of XLM-RoBERTa's 250,000 that our users write, every single character it has, and bytes for what it
+lacks.
+
+In: the packed model and texts. Out: ``tokenizer.json`` (read by the library `tokenizers`) and the word table of those pieces. Words
+keep the vectors they have, four bits a weight: a piece that no training text held means what it meant.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feedback_miner.embedders.e5_weights import PackedModel
+from feedback_miner.embedders.unigram import UnigramTokenizer
+
+__all__ = ["BEGIN", "BYTES", "END", "SMALL", "build_tokenizer", "choose_pieces", "pack_blocks"]
+
+BEGIN, END, _UNKNOWN = 0, 1, 2
+BYTES = 3
+"""Token of byte 0; the other 255 follow."""
+SMALL = BYTES + 256
+"""How many tokens are none of the model's pieces; those follow, in its order."""
+
+_MARK = "\u2581"
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+_KANA = re.compile("[\u3040-\u30ff]")
+_NEVER = -1e3
+"""Score of the markers' names and of ``<0x41>`` and its kin, so that a customer who types them is read as having typed them."""
+_BLOCK_WEIGHTS = 32
+
+
+def choose_pieces(model: PackedModel, texts: Iterable[str], *, most_tokens: int = 192) -> list[int]:
+    """Return the places in the model's vocabulary of what is kept, ascending: pieces that occur, single characters, Chinese words."""
+    special = frozenset({"<s>", "<pad>", "</s>", "<unk>", "<mask>"})
+    tokenizer = UnigramTokenizer(
+        model.pieces, model.scores, special=special, unknown_id=model.unknown_id, normalization=model.normalization
+    )
+    kept = {token for text in texts for token in tokenizer.encode(text, limit=most_tokens)}
+    for token, piece in enumerate(model.pieces):
+        if len(piece.removeprefix(_MARK)) <= 1 or (_HAN.search(piece) and not _KANA.search(piece)):
+            kept.add(token)
+    return sorted(token for token in kept if model.pieces[token] not in special)
+
+
+def build_tokenizer(model: PackedModel, kept: Sequence[int]) -> bytes:
+    """Return ``tokenizer.json``: Unigram over the kept pieces, unknown characters as their bytes, a marker at either end."""
+    pieces = [["<s>", _NEVER], ["</s>", _NEVER], ["<unk>", _NEVER], *([f"<0x{byte:02X}>", _NEVER] for byte in range(256))]
+    pieces += [[model.pieces[token], round(model.scores[token], 4)] for token in kept]
+    tokenizer: dict[str, Any] = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": {"type": "NFKC"},
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [
+                {"type": "WhitespaceSplit"},
+                {"type": "Metaspace", "replacement": _MARK, "prepend_scheme": "always", "split": True},
+            ],
+        },
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [
+                {"SpecialToken": {"id": "<s>", "type_id": 0}},
+                {"Sequence": {"id": "A", "type_id": 0}},
+                {"SpecialToken": {"id": "</s>", "type_id": 0}},
+            ],
+            "pair": [],
+            "special_tokens": {name: {"id": name, "ids": [place], "tokens": [name]} for name, place in (("<s>", BEGIN), ("</s>", END))},
+        },
+        "decoder": None,
+        "model": {"type": "Unigram", "unk_id": _UNKNOWN, "byte_fallback": True, "vocab": pieces},
+    }
+    return json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def pack_blocks(rows: NDArray[np.float32]) -> NDArray[np.void]:
+    """Pack float32 ``(n, 32 b)`` into blocks ``(n, b)``: a float16 scale and 32 four-bit weights each, as `expand_blocks` reads them."""
+    grouped = rows.reshape(len(rows), -1, _BLOCK_WEIGHTS)
+    # The largest weight by size becomes -8: the one value that four bits have on one side only.
+    extreme = np.take_along_axis(grouped, np.abs(grouped).argmax(axis=2)[..., None], axis=2)[..., 0]
+    scale = (extreme / -8.0).astype(np.float16)
+    divisor = np.where(scale == 0, np.float32(1), scale.astype(np.float32))
+    weights = np.clip(np.rint(grouped / divisor[..., None]) + 8, 0, 15).astype(np.uint8)
+    blocks = np.empty(grouped.shape[:2], [("scale", "<f2"), ("pairs", "u1", 16)])
+    blocks["scale"] = scale
+    blocks["pairs"] = weights[..., :16] | (weights[..., 16:] << 4)
+    return blocks

@@ -1,0 +1,73 @@
+"""The model opened for training is the model that serves, and adapters change it only where they say so."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the [train] extra is not installed")
+
+from feedback_miner.embedders.e5 import E5Embedder, InputEmbeddings  # noqa: E402
+from feedback_miner.embedders.e5_weights import find_packed_file, float_weights, read_packed_model  # noqa: E402
+from feedback_miner.training.backbone import (  # noqa: E402
+    Adapter,
+    Backbone,
+    adapters_off,
+    add_adapters,
+    layer_weights,
+    open_backbone,
+    pad_tokens,
+)
+
+TEXTS = ("I waited forty minutes and nobody could tell me where my parcel was.", "快递员态度很差，打电话也不接。", "ok")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return read_packed_model(find_packed_file())
+
+
+def small(seed: int = 0) -> Backbone:
+    torch.manual_seed(seed)
+    backbone = Backbone(vocabulary=50, positions=16, hidden=24, layers=2, heads=3, feed_forward=48, epsilon=1e-12)
+    return backbone.requires_grad_(requires_grad=False)
+
+
+def test_answers_as_the_graph_that_serves(model) -> None:
+    backbone = open_backbone(model)
+    inputs = InputEmbeddings(model, max_tokens=192)
+    vectors = backbone(*pad_tokens([inputs.token_ids(text) for text in TEXTS])).numpy()
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1.0] * 3, abs=1e-5)
+    assert (vectors * E5Embedder().encode(TEXTS)).sum(axis=1).min() > 0.998
+    assert not any(parameter.requires_grad for parameter in backbone.parameters())
+    floats = float_weights(model)
+    mine = layer_weights(backbone)
+    assert mine.keys() == floats.keys()
+    assert all(np.array_equal(mine[name], floats[name]) for name in floats)
+
+
+def test_company_and_padding_do_not_matter() -> None:
+    backbone = small()
+    rows = [[1, 2, 3, 4, 5, 6, 7], [8, 9], [10, 11, 12]]
+    together = backbone(*pad_tokens(rows))
+    alone = torch.cat([backbone(*pad_tokens([row])) for row in rows])
+    assert torch.allclose(together, alone, atol=1e-6)
+
+
+def test_adapters_start_as_nothing_train_alone_and_merge() -> None:
+    backbone, tokens = small(), pad_tokens([[1, 2, 3], [4, 5]])
+    before = backbone(*tokens)
+    trainable = list(add_adapters(backbone, rank=4, strength=8.0))
+    assert len(trainable) == 2 * 4 * 2
+    assert torch.allclose(backbone(*tokens), before, atol=1e-6)
+    with torch.no_grad():
+        for parameter in trainable:
+            parameter.normal_(std=0.2)
+    after = backbone(*tokens)
+    assert not torch.allclose(after, before, atol=1e-2)
+    with adapters_off():
+        assert torch.allclose(backbone(*tokens), before, atol=1e-6)
+    assert torch.allclose(backbone(*tokens), after)
+    for layer in backbone.layers:
+        for name, part in list(layer.named_children()):
+            if isinstance(part, Adapter):
+                setattr(layer, name, part.merged())
+    assert torch.allclose(backbone(*tokens), after, atol=1e-5)

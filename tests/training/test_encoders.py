@@ -1,0 +1,81 @@
+"""``train encoder`` and ``train student``, whole, on a few dozen sentences of our own: not how well they learn but that every part fits."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the [train] extra is not installed")
+
+from typer.testing import CliRunner
+
+from feedback_miner.cli import app
+from feedback_miner.embedders import load_embedder
+
+pytestmark = pytest.mark.slow
+
+OPENINGS = ("Honestly,", "Last week", "Again", "For me", "As always", "On Monday", "Sadly", "This time", "In the end", "Once more")
+SUBJECTS = {
+    "delivery": ("the parcel was late", "neg"),
+    "staff": ("the people at the desk were kind", "pos"),
+    "price": ("it cost more than agreed", "neg"),
+    "app": ("the app lost my basket", "neg"),
+    "quality": ("the seams held up well", "pos"),
+    "stock": ("it was sold out", "neu"),
+    "returns": ("the refund never came", "neg"),
+}
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("labelled") / "corrected.csv"
+    with file.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(["text", "themes", "sentiment", "strength", "pair_id"])
+        for theme, (clause, sentiment) in SUBJECTS.items():
+            for number, opening in enumerate(OPENINGS * 2):
+                text = f"{opening} {clause}, number {number}."
+                writer.writerow([text, theme, sentiment, {"pos": 0.6, "neg": -0.6}.get(sentiment, ""), f"{theme}{number}"])
+                writer.writerow([f"第{number}次，{theme}，还是这样。", theme, sentiment, "", f"{theme}{number}"])
+    return file
+
+
+@pytest.fixture(scope="module")
+def trained(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    for arguments in (
+        ["encoder", "--data", str(labelled), "--output", str(folder / "teacher"), "--steps", "4"],
+        ["student", "--data", str(labelled), "--teacher", str(folder / "teacher"), "--output", str(folder / "own"), "--steps", "4"],
+    ):
+        done = CliRunner().invoke(app, ["train", *arguments, "--checkpoints", str(folder / "state"), "--quiet"])
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.output)["sets"] == ["corrected"]
+    return folder
+
+
+def test_what_was_trained_serves(trained: Path) -> None:
+    embedder = load_embedder(str(trained / "own"))
+    texts = ["The parcel was late again \U0001faf8", "快递又晚了", "", "x" * 20_000]
+    vectors = embedder.encode(texts)
+    assert vectors.shape == (4, embedder.dimensions)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1.0] * 4, abs=1e-5)
+    for row, text in enumerate(texts):
+        assert np.array_equal(embedder.encode([text])[0], vectors[row])
+
+
+def test_what_is_saved_says_how_it_was_made(trained: Path) -> None:
+    for folder, steps in (("teacher", 4), ("own", 4)):
+        report = json.loads((trained / folder / "training.json").read_text("utf-8"))
+        assert report["config"]["steps"] == steps
+        assert report["left_out"]
+    size = sum(file.stat().st_size for file in (trained / "own").iterdir())
+    assert size < 45e6
+
+
+def test_the_same_again_from_the_same(trained: Path, labelled: Path, tmp_path: Path) -> None:
+    arguments = ["train", "encoder", "--data", str(labelled), "--output", str(tmp_path), "--steps", "4", "--quiet"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    with np.load(tmp_path / "adapters.npz") as again, np.load(trained / "teacher" / "adapters.npz") as first:
+        assert all(np.array_equal(again[name], first[name]) for name in first.files)

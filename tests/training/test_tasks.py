@@ -1,0 +1,96 @@
+"""Batches: from one set, of one kind, the same for the same step, with what is known of each text."""
+
+import numpy as np
+import pytest
+
+from feedback_miner.training.examples import Example
+from feedback_miner.training.tasks import Tasks
+
+SIZE = 24
+
+
+def example(source: str, number: int, **known: object) -> Example:
+    values = {
+        "opinions": (),
+        "language": "en",
+        "themes": {},
+        "sentiment": None,
+        "strength": None,
+        "pair": None,
+        **known,
+    }
+    return Example(source=source, text=f"{source} says {number}", **values)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def examples() -> list[Example]:
+    themed = [
+        example("themed", n, themes={"topic": frozenset({f"t{n % 9}"})}, opinions=(f"themed part {n}", "and more")) for n in range(300)
+    ]
+    several = [example("several", n, themes={"topic": frozenset({"a", f"b{n % 4}"})}, opinions=("one", "two")) for n in range(90)]
+    judged = [example("judged", n, sentiment=("neg", "neu", "pos", None)[n % 4], strength=None if n % 4 else 0.5) for n in range(120)]
+    paired = [example("paired", n, language=("en", "zh")[n % 2], pair=f"p{n // 2}") for n in range(160)]
+    few = [example("few", n, themes={"topic": frozenset({"x"})}, sentiment="neg") for n in range(20)]
+    return [*themed, *several, *judged, *paired, *few]
+
+
+def test_a_step_sees_the_same_whenever_it_is_asked(examples: list[Example]) -> None:
+    first, second = Tasks(examples, seed=3), Tasks(examples, seed=3)
+    first.draw(0, "themes", SIZE)
+    for kind in ("themes", "sentiment", "translation", "memory"):
+        one, other = first.draw(17, kind, SIZE), second.draw(17, kind, SIZE)
+        assert one is not None
+        assert other is not None
+        assert (one.source, one.texts) == (other.source, other.texts)
+    assert {tuple(first.draw(step, "memory", SIZE).texts) for step in range(6)} != {tuple(first.draw(0, "memory", SIZE).texts)}
+
+
+def test_every_theme_of_a_batch_has_two_texts_at_least_and_is_told(examples: list[Example]) -> None:
+    tasks = Tasks(examples, seed=1)
+    sources = set()
+    for step in range(30):
+        batch = tasks.draw(step, "themes", SIZE)
+        assert batch is not None
+        sources.add(batch.source)
+        assert batch.labels.shape[0] == len(batch.texts) == len(batch.languages)
+        assert (batch.labels.sum(axis=0) >= 2).sum() >= 4
+        assert (batch.labels.sum(axis=1) >= 1).all()
+    assert sources == {"themed", "several"}  # "few" is too small to teach
+
+
+def test_an_opinion_stands_for_its_comment_only_where_there_is_one_theme(examples: list[Example]) -> None:
+    tasks = Tasks(examples, seed=1)
+    texts = {batch.source: set() for batch in (tasks.draw(step, "themes", SIZE) for step in range(30))}
+    for step in range(30):
+        batch = tasks.draw(step, "themes", SIZE)
+        texts[batch.source] |= set(batch.texts)
+    assert any(text.startswith("themed part") for text in texts["themed"])
+    assert all(text.startswith("several says") for text in texts["several"])
+
+
+def test_sentiment_and_strength_are_told_where_known(examples: list[Example]) -> None:
+    batch = Tasks(examples, seed=1).draw(0, "sentiment", SIZE)
+    assert batch.source == "judged"
+    for text, sentiment, strength in zip(batch.texts, batch.sentiments, batch.strengths, strict=True):
+        number = int(text.split()[-1]) % 4
+        assert sentiment == (0, 1, 2, -1)[number]
+        assert np.isnan(strength) == (number != 0)
+
+
+def test_the_second_half_of_a_translation_batch_translates_the_first(examples: list[Example]) -> None:
+    batch = Tasks(examples, seed=1).draw(0, "translation", SIZE)
+    assert batch.languages == ["en"] * 12 + ["zh"] * 12
+    numbers = [int(text.split()[-1]) for text in batch.texts]
+    assert [number // 2 for number in numbers[:12]] == [number // 2 for number in numbers[12:]]
+
+
+def test_a_step_is_themes_and_the_kind_whose_turn_it_is(examples: list[Example]) -> None:
+    tasks = Tasks(examples, seed=1)
+    turns = [[batch.kind for batch in tasks.draw_step(step, ("memory", "sentiment"), themes=SIZE, others=8)] for step in range(3)]
+    assert turns == [["themes", "memory"], ["themes", "sentiment"], ["themes", "memory"]]
+
+
+def test_what_nothing_teaches_is_not_drawn() -> None:
+    tasks = Tasks([example("plain", number) for number in range(70)], seed=1)
+    assert [tasks.draw(0, kind, SIZE) for kind in ("themes", "sentiment", "translation")] == [None] * 3
+    assert [batch.kind for batch in tasks.draw_step(0, ("sentiment",), themes=SIZE, others=SIZE)] == []
