@@ -270,7 +270,7 @@ def load_heads_for(embedder: Embedder) -> tuple[Heads, Embedder]:
     Sentiment does not depend on which encoder finds the themes; heads exist for the encoders we ship. Nothing falls back in silence:
     the versions of both are part of every result.
     """
-    name = embedder.name if embedder.name in ("e5-small", "tiny") else "e5-small"
+    name = embedder.name if embedder.name in ("e5-small", "feedback-small", "tiny") else "e5-small"
     heads_embedder = embedder if embedder.name == name else load_embedder(name)
     return load_heads(model_path(f"{name}/heads.npz")), heads_embedder
 

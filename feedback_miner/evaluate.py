@@ -1,10 +1,11 @@
-"""Score the miner against labelled files: themes, sentiment, causes, strength. A labelled file in, one JSON-able mapping out.
+"""Score the miner against labelled files: themes, sentiment, behaviour, causes, strength. A labelled file in, one JSON-able mapping out.
 
 Rows whose label is empty are never scored; how many were is said. Nothing here is tuned on the file it scores: themes and sentiment are
 run as they ship, causes and strength fit a linear head on file A (regularisation and thresholds by cross-validation inside A) and score
 it on file B.
 """
 
+import csv
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,10 +26,11 @@ from feedback_miner.progress import Progress
 from feedback_miner.reading import Reading, read_text
 from feedback_miner.stages.clean import matching_text
 from feedback_miner.stages.lexical import design_matrix
-from feedback_miner.stages.sentiment import Heads
+from feedback_miner.stages.sentiment import SENTIMENT_CLASSES, Heads
 
 __all__ = [
     "comment_sentiments",
+    "evaluate_behaviour",
     "evaluate_causes",
     "evaluate_sentiment",
     "evaluate_strength",
@@ -42,6 +44,9 @@ _POLARITIES = {
     **dict.fromkeys(("neu", "neutral"), 1),
     **dict.fromkeys(("pos", "positive"), 2),
 }
+_EXPECTED = {"mft": SENTIMENT_CLASSES, "inv": SENTIMENT_CLASSES, "dir": ("worse", "better")}
+_FELT = 0.05
+"""The least change of sentiment, -1 to 1, that counts as one."""
 _FEWEST_ROWS = 20
 """Labels with fewer rows in the training file are left out of ``evaluate_causes``."""
 _CALIBRATION_BINS = 15
@@ -111,6 +116,46 @@ def evaluate_sentiment(
     heads, embedder = load_heads_for(load_embedder(encoder))
     probabilities = comment_sentiments([row.text for row in scored], heads, embedder, progress)
     return {**sentiment_metrics(gold, probabilities, binary=binary), "n": len(scored), "skipped": len(rows) - len(scored)}
+
+
+def evaluate_behaviour(path: Path | str, *, encoder: str = "e5-small", progress: Progress | None = None) -> dict[str, Any]:
+    """Read sentences with the sentiment a person hears in them; return the share that passes, by group, and the lines that fail.
+
+    A CSV with the columns ``group``, ``kind``, ``language``, ``text``, ``other``, ``expect``, after CheckList (Ribeiro et al. 2020,
+    https://arxiv.org/abs/2005.04118). ``mft``: ``text`` has the sentiment ``expect``. ``inv``: ``text`` and ``other`` both have it.
+    ``dir``: ``other`` is ``worse`` or ``better`` than ``text``, by more than .05 on the scale from -1 to 1.
+    """
+    with Path(path).open(encoding="utf-8-sig", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    for line, row in enumerate(rows, start=2):
+        if row.get("expect") not in _EXPECTED.get(row.get("kind") or "", ()):
+            raise InputError(f"{path}, line {line}: kind {row.get('kind')!r} does not go with expect {row.get('expect')!r} ({_EXPECTED})")
+    if not rows:
+        raise InputError(f"{path} has no cases")
+    heads, embedder = load_heads_for(load_embedder(encoder))
+    read = comment_sentiments([text for row in rows for text in (row["text"], row["other"] or row["text"])], heads, embedder, progress)
+    passed = [_behaves(row["kind"], row["expect"], *pair) for row, pair in zip(rows, read.reshape(-1, 2, 3), strict=True)]
+
+    def rates(column: str) -> dict[str, dict[str, float]]:
+        names = sorted({row[column] for row in rows})
+        marks = {name: [mark for row, mark in zip(rows, passed, strict=True) if row[column] == name] for name in names}
+        return {name: {"passed": float(np.mean(of_name)), "n": len(of_name)} for name, of_name in marks.items()}
+
+    return {
+        "passed": float(np.mean(passed)),
+        "n": len(rows),
+        "groups": rates("group"),
+        "languages": rates("language"),
+        "failed_lines": [line for line, mark in enumerate(passed, start=2) if not mark],
+    }
+
+
+def _behaves(kind: str, expect: str, text: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    if kind == "dir":
+        change = float((other[2] - other[0]) - (text[2] - text[0]))
+        return (change if expect == "better" else -change) > _FELT
+    wanted = _POLARITIES[expect]
+    return int(text.argmax()) == wanted and int(other.argmax()) == wanted
 
 
 def evaluate_causes(

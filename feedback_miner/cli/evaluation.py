@@ -146,6 +146,20 @@ def sentiment(
     )
 
 
+@evaluate_app.command("behaviour")
+@guarded
+def behaviour(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Cases: group, kind, language, text, other, expect.", show_default=False)],
+    encoder: Encoder = "e5-small",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Read sentences with the sentiment a person hears in them; say which groups fail."""
+    from feedback_miner.evaluate import evaluate_behaviour
+
+    _show(lambda progress: evaluate_behaviour(file, encoder=encoder, progress=progress), as_json=as_json, quiet=quiet)
+
+
 @evaluate_app.command("causes")
 @guarded
 def causes(
