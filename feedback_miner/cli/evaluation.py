@@ -61,7 +61,7 @@ def encoder(
 @guarded
 def student(
     data: _Data,
-    teacher: Annotated[Path, typer.Option(metavar="DIR", help="Where adapters.npz is.")] = Path("models/teacher"),
+    teacher: Annotated[Path | None, typer.Option(metavar="DIR", help="Where adapters.npz is. [default: ours]", show_default=False)] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the encoder goes.")] = Path("models/feedback-small"),
     checkpoints: _Checkpoints = None,
     steps: _Steps = None,
@@ -70,10 +70,13 @@ def student(
     """Distil the teacher into the encoder feedback-small; prints the losses as JSON. Three quarters of an hour on two cores."""
     with _needs_training():
         from feedback_miner.training.student import StudentConfig, train_student
+    from feedback_miner.weights import model_path
 
     config = StudentConfig() if steps is None else StudentConfig(steps=steps)
     with show_progress(quiet=quiet) as progress:
-        report = train_student(data, teacher, output=output, checkpoints=checkpoints, config=config, progress=progress)
+        report = train_student(
+            data, teacher or model_path("teacher"), output=output, checkpoints=checkpoints, config=config, progress=progress
+        )
     typer.echo(json.dumps(report, ensure_ascii=False, indent=1, sort_keys=True))
 
 

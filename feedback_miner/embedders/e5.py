@@ -13,8 +13,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from feedback_miner.domain import Vectors
-from feedback_miner.embedders.e5_weights import FILE_SHA256, PackedModel, find_packed_file, float_weights, graph_weights, read_packed_model
-from feedback_miner.embedders.one_by_one import available_cpus, encode_each, open_session, sum_embeddings
+from feedback_miner.embedders.e5_weights import (
+    FILE_SHA256,
+    PackedModel,
+    expand_blocks,
+    find_packed_file,
+    float_weights,
+    graph_weights,
+    read_packed_model,
+)
+from feedback_miner.embedders.one_by_one import add_places, available_cpus, encode_each, open_session
 from feedback_miner.embedders.protocol import Progress
 from feedback_miner.embedders.unigram import UnigramTokenizer
 from feedback_miner.errors import InputError
@@ -90,4 +98,4 @@ class InputEmbeddings:
     def embed(self, text: str) -> Vectors:
         """Return float32 ``(1, tokens, hidden)``."""
         ids = self.token_ids(text)
-        return sum_embeddings(self._words[ids], self._position_and_type)
+        return add_places(expand_blocks(self._words[ids]), self._position_and_type)

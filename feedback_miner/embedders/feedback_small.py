@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feedback_miner.domain import Vectors
 from feedback_miner.embedders.characters import replace_unencodable
-from feedback_miner.embedders.one_by_one import available_cpus, encode_each, open_session, sum_embeddings
+from feedback_miner.embedders.e5_weights import expand_blocks
+from feedback_miner.embedders.one_by_one import add_places, available_cpus, encode_each, open_session
 from feedback_miner.embedders.protocol import Progress
 from feedback_miner.errors import InputError
 from feedback_miner.weights import model_path
 
-__all__ = ["SHIPPED", "FeedbackSmallEmbedder", "is_student"]
+__all__ = ["SHIPPED", "FeedbackSmallEmbedder", "TokenEmbeddings", "is_student"]
 
 SHIPPED = "feedback-small"
 
@@ -30,21 +32,19 @@ class FeedbackSmallEmbedder:
 
     def __init__(self, folder: Path | None = None, *, workers: int | None = None) -> None:
         """``folder`` is where ``train student`` wrote one of the user's own; without it, the one that ships, verified."""
-        import tokenizers
-
         if workers is not None and workers < 1:
             raise InputError(f"workers is {workers}; give at least 1, or nothing for one on each CPU")
         self.name = SHIPPED if folder is None else str(folder)
         folder = folder or model_path(SHIPPED)
         graph, spelling = ((folder / file).read_bytes() for file in ("encoder.onnx", "tokenizer.json"))
-        self._words = np.load(folder / "words.npy", mmap_mode="r", allow_pickle=False)
-        self._places = np.load(folder / "places.npy", allow_pickle=False).astype(np.float32)
-        self._tokenizer = tokenizers.Tokenizer.from_buffer(spelling)
-        self._tokenizer.enable_truncation(len(self._places))
+        words = np.load(folder / "words.npy", mmap_mode="r", allow_pickle=False)
+        with np.load(folder / "learned.npz", allow_pickle=False) as learned:
+            small, places = learned["small"], learned["places"]
+        self._inputs = TokenEmbeddings(spelling, words, small, places)
         self._session = open_session(graph, {})
         self._workers = workers or available_cpus()
-        self.dimensions = int(self._places.shape[1])
-        identity = hashlib.sha256(b"\0".join([graph, spelling, self._words.tobytes(), self._places.tobytes()])).hexdigest()[:12]
+        self.dimensions = int(places.shape[1])
+        identity = hashlib.sha256(b"\0".join([graph, spelling, words.tobytes(), small.tobytes(), places.tobytes()])).hexdigest()[:12]
         self.version = f"{SHIPPED}-{_SCHEME}-{identity}"
 
     def encode(self, texts: Sequence[str], *, progress: Progress | None = None) -> Vectors:
@@ -52,11 +52,32 @@ class FeedbackSmallEmbedder:
         return encode_each(self._encode_one, texts, self.dimensions, workers=self._workers, name=self.name, progress=progress)
 
     def _encode_one(self, text: str) -> Vectors:
-        tokens = self._tokenizer.encode(replace_unencodable(text)).ids
-        (vector,) = self._session.run(["vector"], {"embeddings": sum_embeddings(self._words[tokens], self._places)})
+        (vector,) = self._session.run(["vector"], {"embeddings": self._inputs.embed(text)})
         return np.asarray(vector[0], np.float32)
+
+
+class TokenEmbeddings:
+    """Text -> the sums that enter the first layer: each token's row, packed (words) or learned (markers, bytes), plus its place's."""
+
+    def __init__(self, tokenizer: bytes, words: NDArray[np.void], small: NDArray[np.float16], places: NDArray[np.float16]) -> None:
+        """``words`` as `expand_blocks` reads them; ``small`` are the rows of the tokens before them; ``places`` (most tokens, hidden)."""
+        import tokenizers
+
+        self._words = words
+        self._small = small.astype(np.float32)
+        self._places = places.astype(np.float32)
+        self._tokenizer = tokenizers.Tokenizer.from_buffer(tokenizer)
+        self._tokenizer.enable_truncation(len(places))
+
+    def embed(self, text: str) -> Vectors:
+        """Return float32 ``(1, tokens, hidden)``."""
+        tokens = np.array(self._tokenizer.encode(replace_unencodable(text)).ids)
+        rows = expand_blocks(self._words[np.maximum(tokens - len(self._small), 0)])
+        learned = tokens < len(self._small)
+        rows[learned] = self._small[tokens[learned]]
+        return add_places(rows, self._places)
 
 
 def is_student(folder: Path) -> bool:
     """Tell whether ``train student`` wrote this folder."""
-    return all((folder / file).is_file() for file in ("encoder.onnx", "words.npy", "places.npy", "tokenizer.json"))
+    return all((folder / file).is_file() for file in ("encoder.onnx", "words.npy", "learned.npz", "tokenizer.json"))

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feedback_miner.domain import Vectors
-from feedback_miner.embedders.e5_weights import expand_blocks
 from feedback_miner.embedders.protocol import Progress
 
-__all__ = ["available_cpus", "encode_each", "open_session", "sum_embeddings"]
+__all__ = ["add_places", "available_cpus", "encode_each", "open_session"]
 
 _SLICE = 16  # texts a thread takes at a time: small, so that threads finish together; large, so that futures cost nothing
 
@@ -46,10 +45,10 @@ def encode_each(
     return vectors
 
 
-def sum_embeddings(words: NDArray[np.void], places: Vectors) -> Vectors:
-    """Return float32 ``(1, tokens, hidden)``: packed word rows expanded, each plus the row of its place."""
-    sums = _aligned_empty(len(words), places.shape[1])
-    np.add(expand_blocks(words), places[: len(words)], out=sums)
+def add_places(words: Vectors, places: Vectors) -> Vectors:
+    """Return float32 ``(1, tokens, hidden)``: each word's row plus the row of its place."""
+    sums = _aligned_empty(*words.shape)
+    np.add(words, places[: len(words)], out=sums)
     return sums[None]
 
 

@@ -42,11 +42,11 @@ _OTHERS: tuple[Kind, ...] = ("memory", "sentiment", "memory", "translation")
 class StudentConfig:
     """How the student is trained; saved with it."""
 
-    steps: int = 2_400
+    steps: int = 1_700
     layers: tuple[int, ...] = (0, 4, 8, 11)
     theme_texts: int = 64
     other_texts: int = 64
-    tokens: int = 64
+    tokens: int = 48
     rate: float = 4e-4
     warmup: float = 0.04
     imitation_weight: float = 4.0

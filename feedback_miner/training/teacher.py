@@ -45,7 +45,7 @@ _VECTOR_SCALE = 10.0
 class TeacherConfig:
     """How the teacher is trained; saved with it."""
 
-    steps: int = 1_600
+    steps: int = 2_000
     theme_texts: int = 64
     other_texts: int = 40
     tokens: int = 48

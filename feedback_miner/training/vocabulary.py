@@ -10,13 +10,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from feedback_miner.embedders.e5_weights import PackedModel
 from feedback_miner.embedders.unigram import UnigramTokenizer
 
-__all__ = ["BEGIN", "BYTES", "END", "SMALL", "build_tokenizer", "choose_pieces", "pack_blocks"]
+__all__ = ["BEGIN", "BYTES", "END", "SMALL", "build_tokenizer", "choose_pieces"]
 
 BEGIN, END, _UNKNOWN = 0, 1, 2
 BYTES = 3
@@ -29,7 +26,6 @@ _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _KANA = re.compile("[\u3040-\u30ff]")
 _NEVER = -1e3
 """Score of the markers' names and of ``<0x41>`` and its kin, so that a customer who types them is read as having typed them."""
-_BLOCK_WEIGHTS = 32
 
 
 def choose_pieces(model: PackedModel, texts: Iterable[str], *, most_tokens: int = 192) -> list[int]:
@@ -76,17 +72,3 @@ def build_tokenizer(model: PackedModel, kept: Sequence[int]) -> bytes:
         "model": {"type": "Unigram", "unk_id": _UNKNOWN, "byte_fallback": True, "vocab": pieces},
     }
     return json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def pack_blocks(rows: NDArray[np.float32]) -> NDArray[np.void]:
-    """Pack float32 ``(n, 32 b)`` into blocks ``(n, b)``: a float16 scale and 32 four-bit weights each, as `expand_blocks` reads them."""
-    grouped = rows.reshape(len(rows), -1, _BLOCK_WEIGHTS)
-    # The largest weight by size becomes -8: the one value that four bits have on one side only.
-    extreme = np.take_along_axis(grouped, np.abs(grouped).argmax(axis=2)[..., None], axis=2)[..., 0]
-    scale = (extreme / -8.0).astype(np.float16)
-    divisor = np.where(scale == 0, np.float32(1), scale.astype(np.float32))
-    weights = np.clip(np.rint(grouped / divisor[..., None]) + 8, 0, 15).astype(np.uint8)
-    blocks = np.empty(grouped.shape[:2], [("scale", "<f2"), ("pairs", "u1", 16)])
-    blocks["scale"] = scale
-    blocks["pairs"] = weights[..., :16] | (weights[..., 16:] << 4)
-    return blocks
