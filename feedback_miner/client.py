@@ -184,6 +184,10 @@ class Client:
         """Make an edit; return its entry in the log."""
         return self.request("POST", f"/v1/projects/{project}/edits", json={"kind": kind, "values": values})
 
+    def corrections(self, project: str) -> bytes:
+        """Return what analysts said of opinions, as the CSV that ``feedback-miner train`` reads."""
+        return self._send("GET", f"/v1/projects/{project}/corrections.csv").content
+
     def undo(self, project: str, number: int) -> dict[str, Any]:
         """Take an edit back."""
         return self.request("POST", f"/v1/projects/{project}/edits/{number}/undo")

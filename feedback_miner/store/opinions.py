@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal_column, not_, select, true, union_all
+from sqlalchemy import ColumnElement, Select, String, and_, cast, exists, func, literal_column, not_, select, true, union_all
 from sqlalchemy.orm import Session
 
 from feedback_miner.domain import Coding, FeedbackType, Polarity, ResidualReason, Vectors
@@ -51,6 +51,8 @@ class OpinionFilter:
     """(name, value) of the response, each."""
     words: str = ""
     """The document contains this, in whatever case."""
+    corrected: bool = False
+    """An analyst said what it is about, how it feels, or both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,8 @@ def conditions_of(session: Session, wanted: OpinionFilter) -> list[ColumnElement
     if wanted.language is not None:
         conditions.append(DocumentRow.language == wanted.language)
     conditions += [_has_attribute(session, name, value) for name, value in wanted.attributes]
+    if wanted.corrected:
+        conditions.append(cast(CodingRow.edited, String) != "[]")
     if wanted.words:
         conditions.append(DocumentRow.text.icontains(wanted.words, autoescape=True))
     return conditions

@@ -28,7 +28,7 @@ from feedback_miner.training.export import export_student
 from feedback_miner.training.loop import Loop
 from feedback_miner.training.losses import imitation, relation
 from feedback_miner.training.sets import LEFT_OUT, load_sets
-from feedback_miner.training.tasks import Batch, Kind, Tasks
+from feedback_miner.training.tasks import KINDS, Batch, Kind, Tasks
 from feedback_miner.training.teacher import Reader, Texts, load_teacher, supervised
 from feedback_miner.training.vocabulary import SMALL, build_tokenizer, choose_pieces
 
@@ -174,7 +174,7 @@ class _Losses:
     def of_step(self, step: int) -> Iterator[tuple[str, Tensor]]:
         """Yield the loss of themes, then that of what comes beside them."""
         for batch in self._tasks.draw_step(step, _OTHERS, themes=self._config.theme_texts, others=self._config.other_texts):
-            yield batch.kind, self._loss(batch, np.random.default_rng([self._config.seed, step, len(batch.kind)]))
+            yield batch.kind, self._loss(batch, np.random.default_rng([self._config.seed, step, KINDS.index(batch.kind)]))
 
     def _loss(self, batch: Batch, draw: np.random.Generator) -> Tensor:
         config = self._config

@@ -8,16 +8,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feedback_miner.training.examples import SENTIMENTS, Example
 
-__all__ = ["Batch", "Kind", "Tasks"]
+__all__ = ["KINDS", "Batch", "Kind", "Tasks"]
 
 Kind = Literal["themes", "sentiment", "translation", "memory"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _FEWEST_ROWS = 60
 _FEWEST_OF_A_LABEL = 3
@@ -71,7 +72,7 @@ class Tasks:
 
     def draw(self, step: int, kind: Kind, size: int) -> Batch | None:
         """Draw the batch of a step; None where no example teaches this."""
-        draw = np.random.default_rng([self._seed, step, ("themes", "sentiment", "translation", "memory").index(kind)])
+        draw = np.random.default_rng([self._seed, step, KINDS.index(kind)])
         match kind:
             case "themes":
                 return self._draw_themes(draw, size)

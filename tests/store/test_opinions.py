@@ -40,7 +40,7 @@ CODINGS = [
     Coding(OPINIONS[0].id, (ThemeScore("t-1", 0.5),), None, (), Sentiment(0.7, 0.2, 0.1), FeedbackType.COMPLAINT, (), (LATE, RUDE)),
     Coding(OPINIONS[1].id, (), ResidualReason.ALONE, (), Sentiment(0.4, 0.2, 0.4), FeedbackType.COMPLAINT, (), ()),
     Coding(OPINIONS[2].id, (ThemeScore("t-2", 1.0),), None, (), Sentiment(0.4, 0.4, 0.2), FeedbackType.QUESTION, (), (RUDE,)),
-    Coding(OPINIONS[3].id, (), ResidualReason.TOO_SHORT, (), Sentiment(0.1, 0.2, 0.7), FeedbackType.PRAISE, (), ()),
+    Coding(OPINIONS[3].id, (), ResidualReason.TOO_SHORT, (), Sentiment(0.1, 0.2, 0.7), FeedbackType.PRAISE, (), (), ("type",)),
 ]
 
 
@@ -85,6 +85,7 @@ def rows(database, project, batch):
         ({"attributes": (("region", "nort"),)}, []),
         ({"attributes": (('no"such', "x"),)}, []),
         ({"words": "PARCEL"}, [0]),
+        ({"corrected": True}, [3]),
         ({"words": "0% RUDE_"}, [1]),
         ({"words": "1_0"}, []),
         ({"words": "太慢"}, [2]),

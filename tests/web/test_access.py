@@ -57,6 +57,7 @@ MATRIX = {
     ("GET", "/v1/projects/{project}/trends"): Entry("read", {}),
     ("GET", "/v1/projects/{project}/report.{kind}"): Entry("read", {}),
     ("GET", "/v1/projects/{project}/edits"): Entry("read", {}),
+    ("GET", "/v1/projects/{project}/corrections.csv"): Entry("read", {}),
     ("POST", "/v1/projects/{project}/edits"): Entry("review", {"json": {"kind": "pin", "values": {"theme": "{theme}", "pinned": True}}}),
     ("POST", "/v1/projects/{project}/edits/{number}/undo"): Entry("review", {}),
     ("POST", "/v1/projects/{project}/edits/{number}/redo"): Entry("review", {}),

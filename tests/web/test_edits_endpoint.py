@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from service_stage import Stage, open_mined
 
+from feedback_miner.training.sets import load_sets
+
 
 @pytest.fixture
 def stage(mined_folder, tmp_path, portal) -> Any:
@@ -86,3 +88,27 @@ def test_an_edit_sent_again_under_its_key_is_made_once(stage):
     assert len(stage.ask("GET", edits(stage)).json()["items"]) == 1
     other = stage.ask("POST", f"{edits(stage)}/1/undo", headers={"Idempotency-Key": "pin once"})
     assert other.status_code == 422
+
+
+def test_corrections_hold_what_was_said_and_nothing_that_was_guessed(stage, tmp_path):
+    opinions = stage.ask("GET", f"/v1/projects/{stage.project}/opinions", params={"limit": 6}).json()["items"]
+    theme, named = next((id_, found) for id_, found in themes(stage).items() if found["parent"] is not None)
+    moved, corrected, emptied, taken_back = (opinion["id"] for opinion in opinions[:4])
+    for body in (
+        {"kind": "move", "values": {"opinion": moved, "theme": theme}},
+        {"kind": "correct", "values": {"opinion": corrected, "sentiment": "positive", "type": "praise"}},
+        {"kind": "no_content", "values": {"opinion": emptied}},
+        {"kind": "correct", "values": {"opinion": taken_back, "sentiment": "neutral"}},
+    ):
+        number = stage.ask("POST", edits(stage), json=body).json()["number"]
+    stage.ask("POST", f"{edits(stage)}/{number}/undo")
+    stage.engine.work()
+    table = tmp_path / "corrections.csv"
+    table.write_bytes(stage.ask("GET", f"/v1/projects/{stage.project}/corrections.csv").content)
+    rows = {row["opinion"]: row for row in load_sets(table)["corrections"].rows}
+    assert rows.keys() == {moved, corrected, emptied}
+    assert rows[moved]["text"] == opinions[0]["text"]
+    assert rows[moved]["themes"] in named["names"].values()
+    assert [rows[moved][name] for name in ("sentiment", "type", "causes")] == ["", "", ""]
+    assert [rows[corrected][name] for name in ("themes", "sentiment", "type")] == ["", "pos", "praise"]
+    assert [rows[emptied][name] for name in ("themes", "sentiment", "type")] == ["", "neu", "statement"]
