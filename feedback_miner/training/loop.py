@@ -3,6 +3,7 @@
 Steps are numbered and everything a step sees depends on its number, so what was interrupted and resumed is what ran through.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 
 from feedback_miner.errors import InputError
 from feedback_miner.progress import Progress
+from feedback_miner.training.examples import Example
+from feedback_miner.training.sets import LEFT_OUT
 
 __all__ = ["Loop"]
 
@@ -57,6 +60,20 @@ class Loop:
                 recent = {}
                 if checkpoints is not None:
                     self._save(checkpoints, step + 1)
+
+    def write_report(self, output: Path, examples: Sequence[Example], **more: Any) -> dict[str, Any]:
+        """Write into ``training.json`` how this was trained, on what, and how the losses fell; return the same."""
+        report = {
+            "config": self._config,
+            "examples": len(examples),
+            "left_out": sorted(LEFT_OUT),
+            "losses": self.curve,
+            "sets": sorted({example.source for example in examples}),
+            **more,
+        }
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "training.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        return report
 
     def _share_of_rate(self, step: int) -> float:
         done, warmup = step / self._config["steps"], self._config["warmup"]

@@ -7,8 +7,6 @@ neighbours there, and what is known of the batch is asked as it was of the teach
     feedback-miner train student --data ../shared/data --teacher models/teacher --output models/feedback-small
 """
 
-import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,7 +28,7 @@ from feedback_miner.training.losses import imitation, relation
 from feedback_miner.training.sets import LEFT_OUT, load_sets
 from feedback_miner.training.tasks import KINDS, Batch, Kind, Tasks
 from feedback_miner.training.teacher import Reader, Texts, load_teacher, supervised
-from feedback_miner.training.vocabulary import SMALL, build_tokenizer, choose_pieces
+from feedback_miner.training.vocabulary import SMALL, build_tokenizer, choose_pieces, shipped_pieces
 
 __all__ = ["StudentConfig", "WordTable", "train_student"]
 
@@ -96,7 +94,7 @@ def train_student(
     examples = read_examples(load_sets(data, without=LEFT_OUT), progress=progress)
     tasks = Tasks(examples, seed=config.seed)
     model, master = load_teacher(teacher / "adapters.npz")
-    kept = choose_pieces(model, (example.text for example in examples))
+    kept = choose_pieces(model, (example.text for example in examples), known=shipped_pieces())
     tokenizer = build_tokenizer(model, kept)
     student = shrink(master, config.layers, WordTable(master, model, kept))
     reader = Reader(model.hidden, tasks.sources)
@@ -106,20 +104,9 @@ def train_student(
     losses = _Losses(
         config, tasks, Texts(model, master, config.tokens), _StudentTexts(tokenizer, student, config), reader, _disturbance(examples)
     )
-    started = time.monotonic()
     loop.run(losses.of_step, checkpoints=checkpoints, progress=progress)
     export_student(student, tokenizer, model, kept, output)
-    report = {
-        "config": asdict(config),
-        "examples": len(examples),
-        "left_out": sorted(LEFT_OUT),
-        "losses": loop.curve,
-        "pieces": len(kept),
-        "seconds": round(time.monotonic() - started),
-        "sets": sorted({example.source for example in examples}),
-    }
-    (output / "training.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return report
+    return loop.write_report(output, examples, pieces=len(kept))
 
 
 def shrink(master: Backbone, layers: Sequence[int], words: nn.Module) -> Backbone:
@@ -134,7 +121,7 @@ def shrink(master: Backbone, layers: Sequence[int], words: nn.Module) -> Backbon
         feed_forward=first.up.out_features,
         epsilon=first.norm.eps,
     )
-    student.positions.data.copy_(master.positions).requires_grad_(requires_grad=False)
+    student.positions.data.copy_(master.positions)
     student.positions.requires_grad_(requires_grad=False)
     student.embedding_norm.load_state_dict(master.embedding_norm.state_dict())
     for mine, source in zip(student.layers, layers, strict=True):

@@ -8,8 +8,6 @@ taught).
     feedback-miner train encoder --data ../shared/data --output models/teacher
 """
 
-import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -146,19 +144,9 @@ def train_encoder(
     rates = [(adapters, config.rate), (list(reader.parameters()), _READER_RATE * config.rate)]
     loop = Loop("teacher", parts, rates, config=asdict(config))
     losses = _Losses(config, tasks, Texts(model, backbone, config.tokens), reader)
-    started = time.monotonic()
     loop.run(losses.of_step, checkpoints=checkpoints, progress=progress)
-    report = {
-        "config": asdict(config),
-        "examples": len(examples),
-        "left_out": sorted(LEFT_OUT),
-        "losses": loop.curve,
-        "seconds": round(time.monotonic() - started),
-        "sets": sorted({example.source for example in examples}),
-    }
-    output.mkdir(parents=True, exist_ok=True)
+    report = loop.write_report(output, examples)
     np.savez_compressed(output / "adapters.npz", **_adapter_arrays(backbone))
-    (output / "training.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return report
 
 

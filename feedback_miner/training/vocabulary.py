@@ -7,13 +7,15 @@ keep the vectors they have, four bits a weight: a piece that no training text he
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from feedback_miner.embedders.e5_weights import PackedModel
+from feedback_miner.embedders.feedback_small import SHIPPED
 from feedback_miner.embedders.unigram import UnigramTokenizer
+from feedback_miner.weights import manifest_hashes, model_path
 
-__all__ = ["BEGIN", "BYTES", "END", "SMALL", "build_tokenizer", "choose_pieces"]
+__all__ = ["BEGIN", "BYTES", "END", "SMALL", "build_tokenizer", "choose_pieces", "shipped_pieces"]
 
 BEGIN, END, _UNKNOWN = 0, 1, 2
 BYTES = 3
@@ -28,17 +30,25 @@ _NEVER = -1e3
 """Score of the markers' names and of ``<0x41>`` and its kin, so that a customer who types them is read as having typed them."""
 
 
-def choose_pieces(model: PackedModel, texts: Iterable[str], *, most_tokens: int = 192) -> list[int]:
-    """Return the places in the model's vocabulary of what is kept, ascending: pieces that occur, single characters, Chinese words."""
+def choose_pieces(model: PackedModel, texts: Iterable[str], *, known: Collection[str] = (), most_tokens: int = 192) -> list[int]:
+    """Return the places in the model's vocabulary of what is kept, ascending: ``known`` pieces, those that occur, characters, Chinese words."""
     special = frozenset({"<s>", "<pad>", "</s>", "<unk>", "<mask>"})
     tokenizer = UnigramTokenizer(
         model.pieces, model.scores, special=special, unknown_id=model.unknown_id, normalization=model.normalization
     )
     kept = {token for text in texts for token in tokenizer.encode(text, limit=most_tokens)}
     for token, piece in enumerate(model.pieces):
-        if len(piece.removeprefix(_MARK)) <= 1 or (_HAN.search(piece) and not _KANA.search(piece)):
+        if len(piece.removeprefix(_MARK)) <= 1 or piece in known or (_HAN.search(piece) and not _KANA.search(piece)):
             kept.add(token)
     return sorted(token for token in kept if model.pieces[token] not in special)
+
+
+def shipped_pieces() -> frozenset[str]:
+    """Return the pieces of the student that ships, none while there is none: a student of a few hundred comments keeps its vocabulary."""
+    name = f"{SHIPPED}/tokenizer.json"
+    if name not in manifest_hashes():
+        return frozenset()
+    return frozenset(piece for piece, _ in json.loads(model_path(name).read_text("utf-8"))["model"]["vocab"][SMALL:])
 
 
 def build_tokenizer(model: PackedModel, kept: Sequence[int]) -> bytes:

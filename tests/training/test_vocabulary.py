@@ -26,9 +26,14 @@ def tokenizer(model, kept):
 def test_keeps_pieces_that_occur_single_characters_and_chinese_words(model, kept) -> None:
     pieces = {model.pieces[token] for token in kept}
     assert {"▁customer", "客服", "快递", "é", "退"} <= pieces
-    assert "▁Kundenservice" not in pieces
+    assert "▁Kunden" not in pieces
     assert not {"<s>", "</s>", "<pad>", "<unk>", "<mask>"} & pieces
     assert kept == sorted(set(kept))
+
+
+def test_keeps_what_is_known_already(model, kept) -> None:
+    more = choose_pieces(model, ["The customer service was outstanding", "客服态度很好"], known={"▁Kunden"})
+    assert {model.pieces[token] for token in set(more) - set(kept)} == {"▁Kunden"}
 
 
 def test_pieces_follow_the_markers_and_bytes(model, kept, tokenizer) -> None:
