@@ -31,7 +31,7 @@ _NEVER = -1e3
 
 
 def choose_pieces(model: PackedModel, texts: Iterable[str], *, known: Collection[str] = (), most_tokens: int = 192) -> list[int]:
-    """Return the places in the model's vocabulary of what is kept, ascending: ``known`` pieces, those that occur, characters, Chinese words."""
+    """Return the places in the model's vocabulary of what is kept, ascending: what occurs or is known, characters, Chinese words."""
     special = frozenset({"<s>", "<pad>", "</s>", "<unk>", "<mask>"})
     tokenizer = UnigramTokenizer(
         model.pieces, model.scores, special=special, unknown_id=model.unknown_id, normalization=model.normalization
