@@ -1,6 +1,6 @@
 """What a call of ``POST /v1/classify`` costs: beside the bare encoder, and beside an endpoint around ``SentenceTransformer.encode``.
 
-    python benchmarks/classify_speed.py [--calls 2000] [--peer FOLDER]     # FOLDER: multilingual-e5-small for sentence-transformers
+    python benchmarks/classify_speed.py [--calls 2000] [--encoder NAME] [--peer FOLDER]     # FOLDER: multilingual-e5-small for sentence-transformers
     python benchmarks/classify_speed.py --memory 100000
 
 Starts the real server on the demo's themes and asks over HTTP, one text a call: sentences of our own, made distinct by a number, of one to
@@ -30,8 +30,9 @@ from typing import Any
 import httpx
 
 from feedback_miner.client import Client
+from feedback_miner.config import Settings
 from feedback_miner.demo import demo_path
-from feedback_miner.embedders.e5 import E5Embedder
+from feedback_miner.embedders import load_embedder
 from feedback_miner.reading import read_text
 
 SENTENCES = (
@@ -114,11 +115,12 @@ Ask = Callable[[Line, str], None]
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=2_000)
+    parser.add_argument("--encoder", default=Settings().encoder)
     parser.add_argument("--peer", type=Path)
     parser.add_argument("--memory", type=int, metavar="CALLS")
     parser.add_argument("--port", type=int, default=18_080)
     given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder, server(Path(folder), given.port) as (process, key):
+    with tempfile.TemporaryDirectory() as folder, server(Path(folder), given.port, given.encoder) as (process, key):
         with Client(f"http://127.0.0.1:{given.port}", key) as client:
             project = client.create_project("demo")
             client.wait(client.upload(project, demo_path()))
@@ -131,7 +133,7 @@ def main(arguments: Sequence[str]) -> None:
             return
         print(f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {given.calls} calls of one text\n")
         print("| | clients | p50 ms | p95 | p99 | texts/s |\n|---|---|---|---|---|---|")
-        paired(classify, given.port, given.calls)
+        paired(classify, given.port, given.calls, given.encoder)
         crowd("classify", classify, given.port, given.calls)
     if given.peer:
         with peer(given.peer, given.port + 1):
@@ -139,9 +141,9 @@ def main(arguments: Sequence[str]) -> None:
             crowd("SentenceTransformer endpoint", encode_at_peer, given.port + 1, given.calls // 4)
 
 
-def paired(ask: Ask, port: int, calls: int) -> None:
+def paired(ask: Ask, port: int, calls: int, name: str) -> None:
     """One client; every few calls next to the bare encoder on the same opinions."""
-    encoder, served, bare = E5Embedder(), [], []
+    encoder, served, bare = load_embedder(name), [], []
     line, coming = Line(port), texts(calls)
     while asked := list(itertools.islice(coming, AT_A_TIME)):
         for text in asked:
@@ -239,10 +241,11 @@ def resident_mb(process: int) -> float:
 
 
 @contextmanager
-def server(folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def server(folder: Path, port: int, encoder: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Our own, warm; and a key."""
     environment = {**os.environ, "FEEDBACK_MINER_REQUESTS_PER_MINUTE": "100000000"}
-    command = [sys.executable, "-m", "feedback_miner", "serve", "--print-key", "--data", str(folder), "--port", str(port)]
+    served = ["serve", "--print-key", "--data", str(folder), "--port", str(port), "--encoder", encoder]
+    command = [sys.executable, "-m", "feedback_miner", *served]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
     assert process.stdout is not None
     try:
