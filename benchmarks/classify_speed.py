@@ -1,6 +1,6 @@
 """What a call of ``POST /v1/classify`` costs: beside the bare encoder, and beside an endpoint around ``SentenceTransformer.encode``.
 
-    python benchmarks/classify_speed.py [--calls 2000] [--encoder NAME] [--peer FOLDER]     # multilingual-e5-small for sentence-transformers
+    python benchmarks/classify_speed.py [--calls 2000] [--encoder NAME] [--peer FOLDER]  # multilingual-e5-small for sentence-transformers
     python benchmarks/classify_speed.py --memory 100000
 
 Starts the real server on the demo's themes and asks over HTTP, one text a call: sentences of our own, made distinct by a number, of one to
