@@ -19,7 +19,19 @@ from torch.nn import functional
 
 from feedback_miner.embedders.e5_weights import PackedModel, float_weights
 
-__all__ = ["Adapter", "Backbone", "Layer", "adapters_off", "add_adapters", "layer_weights", "open_backbone", "pad_tokens", "parameter_name"]
+__all__ = [
+    "Adapter",
+    "Backbone",
+    "Layer",
+    "adapters_off",
+    "add_adapters",
+    "first_of_tokens",
+    "layer_weights",
+    "mean_of_tokens",
+    "open_backbone",
+    "pad_tokens",
+    "parameter_name",
+]
 
 
 class Layer(nn.Module):
@@ -62,12 +74,28 @@ class Backbone(nn.Module):
 
     def forward(self, ids: Tensor, present: Tensor) -> Tensor:
         """Return unit rows (texts, hidden) for ``ids`` (texts, tokens); ``present`` of that shape is true where there is a token."""
+        return mean_of_tokens(self.states(ids, present), present)
+
+    def states(self, ids: Tensor, present: Tensor) -> Tensor:
+        """Return what the last layer says of each token (tokens of all texts, hidden), no padding among them."""
         places = present.flatten().nonzero()[:, 0]  # of each token among all cells: matrices see tokens only, attention sees the table
         states = self.embedding_norm(self.words(ids.flatten()[places]) + self.positions[places % ids.shape[1]])
         for layer in self.layers:
             states = layer(states, present, places)
-        sums = torch.zeros(len(ids), states.shape[1]).index_add(0, places // ids.shape[1], states.float())
-        return functional.normalize(sums / present.sum(dim=1)[:, None], dim=1)
+        return states
+
+
+def mean_of_tokens(states: Tensor, present: Tensor) -> Tensor:
+    """Return unit rows (texts, hidden): the direction of the mean over a text's tokens."""
+    lengths = present.sum(dim=1)
+    sums = torch.zeros(len(present), states.shape[1]).index_add(0, torch.arange(len(present)).repeat_interleave(lengths), states.float())
+    return functional.normalize(sums / lengths[:, None], dim=1)
+
+
+def first_of_tokens(states: Tensor, present: Tensor) -> Tensor:
+    """Return rows (texts, hidden): what the last layer says of each text's begin marker."""
+    ends = present.sum(dim=1).cumsum(dim=0)
+    return states[functional.pad(ends[:-1], (1, 0))].float()
 
 
 class Adapter(nn.Module):

@@ -1,6 +1,7 @@
 """What must not change a vector: a clean text in, the same text as someone hurried, playful or bilingual might have sent it.
 
 The student sees the disturbed text and is asked for the vector of the clean one. One thing at a time, drawn by the caller's generator.
+What a text feels like may change with an emoji or a question mark: `Disturbance.misspell` leaves both alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +11,8 @@ import emoji
 import numpy as np
 
 __all__ = ["Disturbance"]
+
+_Way = Callable[[str, str, np.random.Generator], str]
 
 
 @cache
@@ -23,20 +26,16 @@ class Disturbance:
 
     def __init__(self, words: Sequence[tuple[str, str]]) -> None:
         self._words = words
-        self._ways: tuple[Callable[[str, str, np.random.Generator], str], ...] = (
-            self._append_emoji,
-            self._append_word,
-            _swap_letters,
-            _drop_letter,
-            _double_letter,
-            _change_case,
-            _drop_marks,
-            _stretch_marks,
-        )
+        appended = (self._append_emoji, self._append_word)
+        self._ways: tuple[_Way, ...] = (*appended, *appended, *_MISSPELLINGS, _drop_marks, _stretch_marks)
 
     def apply(self, text: str, language: str, draw: np.random.Generator) -> str:
         """Disturb ``text`` in one way."""
         return self._ways[int(draw.integers(len(self._ways)))](text, language, draw) or text
+
+    def misspell(self, text: str, language: str, draw: np.random.Generator) -> str:
+        """Disturb only how ``text`` is spelled."""
+        return _MISSPELLINGS[int(draw.integers(len(_MISSPELLINGS)))](text, language, draw) or text
 
     def _append_emoji(self, text: str, _language: str, draw: np.random.Generator) -> str:
         symbols = _emojis()
@@ -76,3 +75,6 @@ def _drop_marks(text: str, _language: str, _draw: np.random.Generator) -> str:
 
 def _stretch_marks(text: str, _language: str, draw: np.random.Generator) -> str:
     return text.rstrip(".。!！~") + ("!", "。", "...", "~", "！！！", "??")[int(draw.integers(6))] * int(draw.integers(1, 4))
+
+
+_MISSPELLINGS: tuple[_Way, ...] = (_swap_letters, _drop_letter, _double_letter, _change_case)

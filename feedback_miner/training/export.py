@@ -3,32 +3,40 @@
 Words are frozen and in a file of their own: a student that is trained again shares its largest file with the one before.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from feedback_miner.embedders.e5_weights import PackedModel, graph_weights
 from feedback_miner.embedders.feedback_small import TokenEmbeddings
 from feedback_miner.training.backbone import Backbone, layer_weights
 from feedback_miner.training.e5_graph import build_graph, find_outliers, model_sizes
 
-__all__ = ["MAX_TOKENS", "export_student"]
+__all__ = ["MAX_TOKENS", "SENTIMENT_SHARE", "add_sentiment", "export_student"]
 
 MAX_TOKENS = 192
 """Of one text: about 130 English words or 250 Chinese characters."""
+SENTIMENT_SHARE = 0.02
+"""Of a vector's squared length: heads can read it well, nearness in themes hardly feels it."""
 
 
-def export_student(student: Backbone, tokenizer: bytes, model: PackedModel, kept: Sequence[int], output: Path) -> None:
-    """Quantise and write; words keep the four bits that ``model`` has them in."""
+def export_student(
+    backbone: Backbone, sentiment: nn.Linear, tokenizer: bytes, model: PackedModel, kept: Sequence[int], output: Path
+) -> None:
+    """Quantise and write; words keep the four bits that ``model`` has them in, the reading of sentiment all of its own."""
     words = model.blocks("emb.word", columns=model.hidden)[list(kept)]
-    small, places = (table.detach().numpy().astype(np.float16) for table in (student.words.small, student.positions[:MAX_TOKENS]))
+    small, places = (table.detach().numpy().astype(np.float16) for table in (backbone.words.small, backbone.positions[:MAX_TOKENS]))
     inputs = TokenEmbeddings(tokenizer, words, small, places)
 
-    sizes = {**model_sizes(model), "layers": len(student.layers)}
-    floats = layer_weights(student)
-    graph = with_weights(build_graph(**sizes), graph_weights(floats, find_outliers(floats, sizes, inputs.embed)))
+    sizes = {**model_sizes(model), "layers": len(backbone.layers)}
+    floats = layer_weights(backbone)
+    arrays = graph_weights(floats, find_outliers(floats, sizes, inputs.embed))
+    reading = sentiment.weight.detach().numpy().T, sentiment.bias.detach().numpy()
+    graph = add_sentiment(with_weights(build_graph(**sizes), arrays), *reading, share=SENTIMENT_SHARE)
     output.mkdir(parents=True, exist_ok=True)
     (output / "encoder.onnx").write_bytes(graph)
     (output / "tokenizer.json").write_bytes(tokenizer)
@@ -44,4 +52,40 @@ def with_weights(graph: bytes, arrays: Mapping[str, NDArray[np.generic]]) -> byt
     for tensor in model.graph.initializer:
         if tensor.name in arrays:
             tensor.CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(arrays[tensor.name]), tensor.name))
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def add_sentiment(graph: bytes, weight: NDArray[np.float32], bias: NDArray[np.float32], *, share: float) -> bytes:
+    """Return the graph with a longer ``vector``: what `build_graph` says of a text, then the begin marker's reading, together of length 1.
+
+    ``weight`` (hidden, sentiment dimensions) and ``bias`` read the last layer; ``share`` is that part's of the squared length.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load_model_from_string(graph)
+    (mean,) = (node for node in model.graph.node if node.op_type == "ReduceMean")
+    (about,) = (node for node in model.graph.node if "vector" in node.output)
+    about.output[0] = "about"
+    constants = {
+        "first": np.array([0], np.int64),
+        "sentiment.weight": weight,
+        "sentiment.bias": bias,
+        "about.share": np.array(math.sqrt(1.0 - share), np.float32),
+        "sentiment.share": np.array(math.sqrt(share), np.float32),
+        "token": np.array([1], np.int64),
+    }
+    model.graph.initializer.extend(numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in constants.items())
+    model.graph.node.extend(
+        [
+            helper.make_node("Gather", [mean.input[0], "first"], ["begin"], axis=1),
+            helper.make_node("Squeeze", ["begin", "token"], ["begin.row"]),
+            helper.make_node("Gemm", ["begin.row", "sentiment.weight", "sentiment.bias"], ["reading"]),
+            helper.make_node("LpNormalization", ["reading"], ["sentiment"], axis=-1, p=2),
+            helper.make_node("Mul", ["about", "about.share"], ["about.part"]),
+            helper.make_node("Mul", ["sentiment", "sentiment.share"], ["sentiment.part"]),
+            helper.make_node("Concat", ["about.part", "sentiment.part"], ["vector"], axis=1),
+        ]
+    )
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("vector", TensorProto.FLOAT, [1, sum(weight.shape)]))
     return bytes(model.SerializeToString(deterministic=True))

@@ -39,6 +39,7 @@ from feedback_miner.stages.space import align_vectors
 from feedback_miner.taxonomy import available_packs, load_taxonomy
 from feedback_miner.training.projection import THEME_LABELS, LabelledVectors, fit_projection
 from feedback_miner.training.sets import LEFT_OUT, LabelledSet, load_sets
+from feedback_miner.training.split import calibrates
 
 __all__ = ["REPORTED_SETS", "SENTIMENT_SETS", "train_heads"]
 
@@ -67,8 +68,6 @@ _NETWORKS = 3
 _UNITS = 96
 _VECTOR_SCALE = 10.0
 """Unit vectors are spread over hundreds of axes; ten times longer they train at the usual rates."""
-_CALIBRATION_ROWS_IN = 7
-"""One training row in seven (by hash) is held back to weigh the two readings; then everything is fitted again with it."""
 _OWN_COPIES = 3
 """How often our own sentences are repeated among tens of thousands of reviews and tweets, so as not to drown in them."""
 _FEWEST_FOR_MEAN = 200
@@ -262,9 +261,7 @@ def _encode(embedder: Embedder, texts: Sequence[str], progress: Progress | None,
 
 def _fit_head(vectors: Vectors, examples: _Examples, classes: int) -> dict[str, Any]:
     """Fit networks and n-grams, weigh them on held-back rows, fit both again on everything."""
-    held_back = np.array(
-        [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[0] % _CALIBRATION_ROWS_IN == 0 for text in examples.texts]
-    )
+    held_back = np.array([calibrates(text) for text in examples.texts])
     spelling = ngram_matrix(examples.texts)
     parts = _fit_parts(vectors[~held_back], spelling[~held_back], examples.labels[~held_back], classes)
     meaning_weight, spelling_weight = _weigh(parts, vectors[held_back], spelling[held_back], examples.labels[held_back])

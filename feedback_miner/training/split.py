@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from feedback_miner.stages.clean import text_key
 
-__all__ = ["PERSON_COLUMNS", "validation_mask"]
+__all__ = ["PERSON_COLUMNS", "calibrates", "validation_mask"]
 
 PERSON_COLUMNS = ("respondent_id", "review_id", "pair_id", "user_id")
 """Columns that tie rows of one set together: the same respondent, the same review, a sentence and its translation."""
 
 VALIDATION_FOLDS = 5
+_CALIBRATION_FOLDS = 7
 
 
 def validation_mask(sets: Mapping[str, Sequence[Mapping[str, str]]], *, text: str = "text") -> dict[str, list[bool]]:
@@ -31,6 +32,11 @@ def validation_mask(sets: Mapping[str, Sequence[Mapping[str, str]]], *, text: st
         for row, key in zip(sets[name], keys[name], strict=True):
             components.join(f"text:{key}", _person_nodes(name, row))
     return {name: [_fold(components.smallest(f"text:{key}")) == 0 for key in set_keys] for name, set_keys in keys.items()}
+
+
+def calibrates(text: str) -> bool:
+    """Tell whether a training row is one of the seventh, by hash, whose sentiment no encoder is taught: heads weigh their readings there."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[0] % _CALIBRATION_FOLDS == 0
 
 
 def _person_nodes(name: str, row: Mapping[str, str]) -> list[str]:

@@ -1,8 +1,10 @@
 """``train student``: four layers of the teacher learn to answer as all twelve do, and what the teacher was taught besides.
 
 In: the teacher's adapters, the labelled sets. Out: a folder the embedder ``feedback-small`` is served from (see `export`), and
-``training.json``. At each step themes and one other batch: every vector is drawn to the teacher's of the same text, its neighbours to the
-neighbours there, and what is known of the batch is asked as it was of the teacher. Some texts arrive disturbed; their vectors should not.
+``training.json``. A vector has two parts that do not compete. The mean over tokens says what a text is about: it is drawn to the teacher's
+vector of the same text, its neighbours to the neighbours there, and texts that share a theme (or translate each other) to each other. The
+begin marker says how the text feels about it: sentiment and strength, from labels alone. Some texts arrive disturbed; their vectors
+should not.
 
     feedback-miner train student --data ../shared/data --teacher models/teacher --output models/feedback-small
 """
@@ -16,10 +18,11 @@ import numpy as np
 import tokenizers
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from feedback_miner.embedders.e5_weights import PackedModel
 from feedback_miner.progress import Progress, report_to_nobody
-from feedback_miner.training.backbone import Backbone, pad_tokens
+from feedback_miner.training.backbone import Backbone, first_of_tokens, mean_of_tokens, pad_tokens
 from feedback_miner.training.disturb import Disturbance
 from feedback_miner.training.examples import Example, read_examples
 from feedback_miner.training.export import export_student
@@ -30,27 +33,31 @@ from feedback_miner.training.tasks import KINDS, Batch, Kind, Tasks
 from feedback_miner.training.teacher import Reader, Texts, load_teacher, supervised
 from feedback_miner.training.vocabulary import SMALL, build_tokenizer, choose_pieces, shipped_pieces
 
-__all__ = ["StudentConfig", "WordTable", "train_student"]
+__all__ = ["Student", "StudentConfig", "WordTable", "train_student"]
 
-_OTHERS: tuple[Kind, ...] = ("memory", "sentiment", "memory", "translation")
-"""What comes beside themes, in turn."""
+_OTHERS: tuple[Kind, ...] = ("memory", "memory", "translation")
+"""What comes beside themes and sentiment, in turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class StudentConfig:
     """How the student is trained; saved with it."""
 
-    steps: int = 1_700
+    steps: int = 2_800
     layers: tuple[int, ...] = (0, 4, 8, 11)
+    sentiment_dimensions: int = 64
     theme_texts: int = 64
-    other_texts: int = 64
-    tokens: int = 48
+    sentiment_texts: int = 96
+    other_texts: int = 48
+    tokens: int = 64
     rate: float = 4e-4
     warmup: float = 0.04
     imitation_weight: float = 4.0
     relation_weight: float = 2.0
     relation_temperature: float = 0.05
     supervised_weight: float = 0.3
+    sentiment_weight: float = 2.0
+    dropout: float = 0.1
     temperature: float = 0.05
     disturbed: float = 0.3
     seed: int = 7
@@ -72,6 +79,22 @@ class WordTable(nn.Module):
         """Return the row of each token."""
         rows: Tensor = self.pieces((ids - SMALL).clamp(min=0))
         return torch.where((ids < SMALL)[..., None], self.small[ids.clamp(max=SMALL - 1)], rows)
+
+
+class Student(nn.Module):
+    """Token ids in, two unit rows for each text out: what it is about, how it feels about it."""
+
+    def __init__(self, backbone: Backbone, *, sentiment_dimensions: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.sentiment = nn.Linear(backbone.positions.shape[1], sentiment_dimensions)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, ids: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (texts, hidden) and (texts, sentiment dimensions); ``ids`` and ``present`` as `pad_tokens` returns them."""
+        states = self.backbone.states(ids, present)
+        sentiments = self.sentiment(self.dropout(first_of_tokens(states, present)))
+        return mean_of_tokens(states, present), functional.normalize(sentiments.float(), dim=1)
 
 
 def train_student(
@@ -96,8 +119,9 @@ def train_student(
     model, master = load_teacher(teacher / "adapters.npz")
     kept = choose_pieces(model, (example.text for example in examples), known=shipped_pieces())
     tokenizer = build_tokenizer(model, kept)
-    student = shrink(master, config.layers, WordTable(master, model, kept))
-    reader = Reader(model.hidden, tasks.sources)
+    backbone = shrink(master, config.layers, WordTable(master, model, kept))
+    student = Student(backbone, sentiment_dimensions=config.sentiment_dimensions, dropout=config.dropout)
+    reader = Reader(config.sentiment_dimensions, tasks.sources)
     parts = nn.ModuleDict({"student": student, "reader": reader})
     trained = [parameter for parameter in student.parameters() if parameter.requires_grad]
     loop = Loop("student", parts, [(trained, config.rate), (list(reader.parameters()), 2.5 * config.rate)], config=asdict(config))
@@ -105,7 +129,7 @@ def train_student(
         config, tasks, Texts(model, master, config.tokens), _StudentTexts(tokenizer, student, config), reader, _disturbance(examples)
     )
     loop.run(losses.of_step, checkpoints=checkpoints, progress=progress)
-    export_student(student, tokenizer, model, kept, output)
+    export_student(backbone, student.sentiment, tokenizer, model, kept, output)
     return loop.write_report(output, examples, pieces=len(kept))
 
 
@@ -131,18 +155,18 @@ def shrink(master: Backbone, layers: Sequence[int], words: nn.Module) -> Backbon
 
 
 class _StudentTexts:
-    """Texts in, the student's vectors out, over its own tokens."""
+    """Texts in, both parts of the student's vectors out, over its own tokens."""
 
-    def __init__(self, tokenizer: bytes, student: Backbone, config: StudentConfig) -> None:
+    def __init__(self, tokenizer: bytes, student: Student, config: StudentConfig) -> None:
         self._tokenizer = tokenizers.Tokenizer.from_buffer(tokenizer)
         self._tokenizer.enable_truncation(config.tokens)
         self._student = student
 
-    def encode(self, texts: Sequence[str]) -> Tensor:
+    def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         ids, present = pad_tokens([encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))])
         with torch.autocast("cpu", torch.bfloat16):
-            vectors: Tensor = self._student(ids, present)
-        return vectors
+            themes, sentiments = self._student(ids, present)
+        return themes, sentiments
 
 
 class _Losses:
@@ -159,19 +183,28 @@ class _Losses:
         self._disturbance = disturbance
 
     def of_step(self, step: int) -> Iterator[tuple[str, Tensor]]:
-        """Yield the loss of themes, then that of what comes beside them."""
-        for batch in self._tasks.draw_step(step, _OTHERS, themes=self._config.theme_texts, others=self._config.other_texts):
+        """Yield the loss of themes, of sentiment, and of what comes beside them."""
+        config = self._config
+        kinds: dict[Kind, int] = {
+            "themes": config.theme_texts,
+            "sentiment": config.sentiment_texts,
+            _OTHERS[step % len(_OTHERS)]: config.other_texts,
+        }
+        for batch in self._tasks.draw_step(step, kinds):
             yield batch.kind, self._loss(batch, np.random.default_rng([self._config.seed, step, KINDS.index(batch.kind)]))
 
     def _loss(self, batch: Batch, draw: np.random.Generator) -> Tensor:
         config = self._config
-        with torch.no_grad():
-            reference = self._teacher.encode(batch.texts)
+        disturb = self._disturbance.misspell if batch.kind == "sentiment" else self._disturbance.apply
         texts = [
-            self._disturbance.apply(text, language, draw) if draw.random() < config.disturbed else text
+            disturb(text, language, draw) if draw.random() < config.disturbed else text
             for text, language in zip(batch.texts, batch.languages, strict=True)
         ]
-        vectors = self._student.encode(texts)
+        vectors, sentiments = self._student.encode(texts)
+        if batch.kind == "sentiment":
+            return config.sentiment_weight * self._reader.loss(sentiments, batch)
+        with torch.no_grad():
+            reference = self._teacher.encode(batch.texts)
         loss = config.imitation_weight * imitation(vectors, reference)
         loss = loss + config.relation_weight * relation(vectors, reference, temperature=config.relation_temperature)
         if batch.kind != "memory":

@@ -8,12 +8,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feedback_miner.training.examples import SENTIMENTS, Example
+from feedback_miner.training.split import calibrates
 
 __all__ = ["KINDS", "Batch", "Kind", "Tasks"]
 
@@ -58,15 +59,15 @@ class Tasks:
     def __init__(self, examples: Sequence[Example], *, seed: int) -> None:
         self._seed = seed
         self._themes = _theme_tasks(examples)
-        self._judged = _by_source(examples, lambda example: example.sentiment is not None or example.strength is not None)
+        self._judged = _by_source(examples, _is_judged)
         self._all = _by_source(examples, lambda _: True)
         self._pairs = _pairs(examples)
         self.sources = sorted(self._judged)
 
-    def draw_step(self, step: int, kinds: Sequence[Kind], *, themes: int, others: int) -> Iterator[Batch]:
-        """Draw a batch of ``themes`` texts, and one of ``others`` of the kind whose turn it is."""
-        for kind, size in (("themes", themes), (kinds[step % len(kinds)], others)):
-            batch = self.draw(step, cast(Kind, kind), size)
+    def draw_step(self, step: int, kinds: Mapping[Kind, int]) -> Iterator[Batch]:
+        """Draw a batch of each kind that examples teach, of so many texts."""
+        for kind, size in kinds.items():
+            batch = self.draw(step, kind, size)
             if batch is not None:
                 yield batch
 
@@ -133,6 +134,10 @@ class Tasks:
         source = names[_weighted(draw, [len(groups[name]) for name in names])]
         rows = draw.choice(len(groups[source]), min(size, len(groups[source])), replace=False)
         return source, [groups[source][row] for row in rows]
+
+
+def _is_judged(example: Example) -> bool:
+    return (example.sentiment is not None or example.strength is not None) and not calibrates(example.text)
 
 
 def _languages(examples: Sequence[Example]) -> list[str]:

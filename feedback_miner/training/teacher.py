@@ -161,7 +161,8 @@ class _Losses:
 
     def of_step(self, step: int) -> Iterator[tuple[str, Tensor]]:
         """Yield the loss of themes, then that of what comes beside them."""
-        for batch in self._tasks.draw_step(step, _OTHERS, themes=self._config.theme_texts, others=self._config.other_texts):
+        kinds: dict[Kind, int] = {"themes": self._config.theme_texts, _OTHERS[step % len(_OTHERS)]: self._config.other_texts}
+        for batch in self._tasks.draw_step(step, kinds):
             yield batch.kind, self._loss(batch)
 
     def _loss(self, batch: Batch) -> Tensor:

@@ -12,7 +12,9 @@ from feedback_miner.training.backbone import (  # noqa: E402
     Backbone,
     adapters_off,
     add_adapters,
+    first_of_tokens,
     layer_weights,
+    mean_of_tokens,
     open_backbone,
     pad_tokens,
 )
@@ -50,6 +52,13 @@ def test_company_and_padding_do_not_matter() -> None:
     together = backbone(*pad_tokens(rows))
     alone = torch.cat([backbone(*pad_tokens([row])) for row in rows])
     assert torch.allclose(together, alone, atol=1e-6)
+
+
+def test_readings_of_tokens() -> None:
+    states = torch.tensor([[3.0, 0.0], [0.0, 4.0], [5.0, 12.0]])  # a text of two tokens, one of one
+    present = torch.tensor([[True, True], [True, False]])
+    assert mean_of_tokens(states, present).numpy() == pytest.approx(np.array([[0.6, 0.8], [5 / 13, 12 / 13]]))
+    assert first_of_tokens(states, present).tolist() == [[3.0, 0.0], [5.0, 12.0]]
 
 
 def test_adapters_start_as_nothing_train_alone_and_merge() -> None:

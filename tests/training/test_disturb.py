@@ -33,3 +33,11 @@ def test_emojis_case_and_marks_come_and_go() -> None:
 
 def test_a_short_text_is_never_emptied() -> None:
     assert all(text.strip() for given in ("好", "ok", "?!", "!") for text in disturbed(given, "und"))
+
+
+def test_misspelling_changes_letters_only() -> None:
+    disturbance, text = Disturbance(WORDS), "Where is my parcel, please?"
+    texts = {disturbance.misspell(text, "en", np.random.default_rng(number)) for number in range(200)}
+    assert len(texts) > 20
+    assert all(given.rstrip("?") != given and set(given.casefold()) <= set(text.casefold()) for given in texts if given[-1] != "e")
+    assert all(abs(len(given) - len(text)) < 4 for given in texts)

@@ -13,7 +13,7 @@ from feedback_miner.stages.clean import text_key
 from feedback_miner.taxonomy import available_packs, load_taxonomy
 from feedback_miner.training import heads
 from feedback_miner.training.sets import load_sets
-from feedback_miner.training.split import PERSON_COLUMNS, validation_mask
+from feedback_miner.training.split import PERSON_COLUMNS, calibrates, validation_mask
 
 SHARED = Path(os.environ.get("FEEDBACK_MINER_SHARED") or Path(__file__).parents[2].parent / "shared") / "data"
 Rows = list[dict[str, str]]
@@ -136,3 +136,10 @@ def own_sentences() -> set[str]:
             sentences |= {text for examples in (cause.utterances, cause.praise) for texts in examples.values() for text in texts}
     assert len(sentences) > 2_000
     return sentences
+
+
+def test_one_training_row_in_seven_calibrates() -> None:
+    chosen = [calibrates(f"comment {number}") for number in range(7_000)]
+    assert 900 < sum(chosen) < 1_100
+    assert chosen == [calibrates(f"comment {number}") for number in range(7_000)]
+    assert calibrates("\ud800") in (True, False)  # any string has an answer

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from feedback_miner.training.examples import Example
+from feedback_miner.training.split import calibrates
 from feedback_miner.training.tasks import Tasks
 
 SIZE = 24
@@ -84,13 +85,23 @@ def test_the_second_half_of_a_translation_batch_translates_the_first(examples: l
     assert [number // 2 for number in numbers[:12]] == [number // 2 for number in numbers[12:]]
 
 
-def test_a_step_is_themes_and_the_kind_whose_turn_it_is(examples: list[Example]) -> None:
+def test_a_step_is_a_batch_of_each_kind_asked_for(examples: list[Example]) -> None:
+    batches = list(Tasks(examples, seed=1).draw_step(3, {"themes": SIZE, "sentiment": 16, "memory": 8}))
+    assert [batch.kind for batch in batches] == ["themes", "sentiment", "memory"]
+    assert [len(batch.texts) for batch in batches[1:]] == [16, 8]
+    assert 2 < len(batches[0].texts) <= SIZE
+
+
+def test_rows_that_heads_are_weighed_on_teach_no_sentiment(examples: list[Example]) -> None:
+    kept = {example.text for example in examples if calibrates(example.text)}
+    assert kept
     tasks = Tasks(examples, seed=1)
-    turns = [[batch.kind for batch in tasks.draw_step(step, ("memory", "sentiment"), themes=SIZE, others=8)] for step in range(3)]
-    assert turns == [["themes", "memory"], ["themes", "sentiment"], ["themes", "memory"]]
+    drawn = {text for step in range(60) for batch in tasks.draw_step(step, {"sentiment": SIZE}) for text in batch.texts}
+    assert drawn
+    assert not drawn & kept
 
 
 def test_what_nothing_teaches_is_not_drawn() -> None:
     tasks = Tasks([example("plain", number) for number in range(70)], seed=1)
     assert [tasks.draw(0, kind, SIZE) for kind in ("themes", "sentiment", "translation")] == [None] * 3
-    assert [batch.kind for batch in tasks.draw_step(0, ("sentiment",), themes=SIZE, others=SIZE)] == []
+    assert [batch.kind for batch in tasks.draw_step(0, {"themes": SIZE, "sentiment": SIZE})] == []
