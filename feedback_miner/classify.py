@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from feedback_miner.config import DEFAULT_ENCODER
 from feedback_miner.domain import (
     CauseScore,
     Coding,
@@ -24,7 +25,7 @@ from feedback_miner.domain import (
     ThemeSet,
     Vectors,
 )
-from feedback_miner.embedders import Embedder, load_embedder
+from feedback_miner.embedders import SHIPPED_ENCODERS, Embedder, load_embedder
 from feedback_miner.errors import InputError, ThemeSetError
 from feedback_miner.reading import ReadOpinion, read_text
 from feedback_miner.stages.causes import adjust_to_prior, read_aspects, score_causes
@@ -267,12 +268,15 @@ def fold_polarity(opinions: Sequence[ReadOpinion | Opinion], sentiments: Sequenc
 def load_heads_for(embedder: Embedder) -> tuple[Heads, Embedder]:
     """Return the heads of an embedder, and the embedder they read: its own where it has heads, else the embedded default's.
 
-    Sentiment does not depend on which encoder finds the themes; heads exist for the encoders we ship. Nothing falls back in silence:
-    the versions of both are part of every result.
+    Sentiment does not depend on which encoder finds the themes. Heads exist for the encoders we ship, and beside an encoder of the user's
+    own where ``train heads`` put them. Nothing falls back in silence: the versions of both are part of every result.
     """
-    name = embedder.name if embedder.name in ("e5-small", "feedback-small", "tiny") else "e5-small"
-    heads_embedder = embedder if embedder.name == name else load_embedder(name)
-    return load_heads(model_path(f"{name}/heads.npz")), heads_embedder
+    if embedder.name in SHIPPED_ENCODERS:
+        return load_heads(model_path(f"{embedder.name}/heads.npz")), embedder
+    own = Path(embedder.name) / "heads.npz"
+    if own.is_file():
+        return load_heads(own), embedder
+    return load_heads(model_path(f"{DEFAULT_ENCODER}/heads.npz")), load_embedder(DEFAULT_ENCODER)
 
 
 def _residual_reason(matching: str, closest: Sequence[ThemeScore]) -> ResidualReason:

@@ -9,15 +9,17 @@ from typing import Any
 
 from feedback_miner.errors import InputError
 
-__all__ = ["MiningConfig", "Settings"]
+__all__ = ["DEFAULT_ENCODER", "MiningConfig", "Settings"]
+
+DEFAULT_ENCODER = "feedback-small"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MiningConfig:
     """What a run depends on besides its input. Same input, config and version: same result."""
 
-    encoder: str = "e5-small"
-    """An embedder: ``e5-small`` (embedded default), ``tiny`` (tests), or a sentence-transformers name or folder."""
+    encoder: str = DEFAULT_ENCODER
+    """An embedder, as `feedback_miner.embedders` lists them."""
     taxonomy: str = "default"
     """A shipped taxonomy pack's id, or the path of a YAML file."""
 
@@ -60,7 +62,7 @@ class Settings:
     """Where people reach the service, as ``https://feedback.example.com``; of links and cookies. Empty: as each request says."""
     worker: str = platform.node()
     """Name of this process among workers; the same after a restart, different from every other."""
-    encoder: str = "e5-small"
+    encoder: str = DEFAULT_ENCODER
     """Of new projects, and of ``/v1/classify`` without a project."""
     max_upload_mb: int = 1_024
     max_batch_texts: int = 512

@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 import feedback_miner
 from feedback_miner.analysis import Analysis
-from feedback_miner.config import MiningConfig
+from feedback_miner.config import DEFAULT_ENCODER, MiningConfig
 from feedback_miner.demo import demo_path
 from feedback_miner.store import Database
 
@@ -54,14 +54,14 @@ def tiny_demo(tiny_demo_folder: Path) -> Analysis:
 
 
 @pytest.fixture(scope="session")
-def e5_demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def default_demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What ``save`` leaves of the demo mined with the default encoder."""
-    return mine_demo_once(tmp_path_factory, "e5-small")
+    return mine_demo_once(tmp_path_factory, DEFAULT_ENCODER)
 
 
 @pytest.fixture(scope="session")
-def e5_demo(e5_demo_folder: Path) -> Analysis:
-    return feedback_miner.load(e5_demo_folder)
+def default_demo(default_demo_folder: Path) -> Analysis:
+    return feedback_miner.load(default_demo_folder)
 
 
 def mine_demo_once(tmp_path_factory: pytest.TempPathFactory, encoder: str) -> Path:

@@ -12,7 +12,7 @@ import pytest
 import feedback_miner
 from feedback_miner.analysis import Analysis
 from feedback_miner.classify import Classification, Classifier, OpinionCoder, fold_polarity, load_heads_for
-from feedback_miner.config import MiningConfig
+from feedback_miner.config import DEFAULT_ENCODER, MiningConfig
 from feedback_miner.demo import demo_path, load_personal_data
 from feedback_miner.domain import CauseScore, Coding, FeedbackType, Polarity, ResidualReason, Sentiment
 from feedback_miner.embedders.tiny import TinyEmbedder
@@ -269,7 +269,7 @@ def test_refuses_a_folder_without_a_theme_set(tmp_path: Path) -> None:
         Classifier.load(str(tmp_path / "nowhere"))
 
 
-@pytest.mark.parametrize("model", ["tiny", "e5-small"])
+@pytest.mark.parametrize("model", ["tiny", DEFAULT_ENCODER])
 def test_refuses_heads_that_are_not_the_ones_in_the_manifest(tmp_path: Path, model: str) -> None:
     root = tmp_path / "models"
     shutil.copytree(models_root(), root)

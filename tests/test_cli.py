@@ -39,6 +39,7 @@ COMMANDS = [
     ("evaluate", "sentiment"),
     ("evaluate", "causes"),
     ("evaluate", "strength"),
+    ("evaluate", "zero-shot"),
 ]
 
 

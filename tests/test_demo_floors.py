@@ -45,11 +45,11 @@ def comments() -> dict[str, tuple[int, str]]:
 
 
 @pytest.fixture(scope="module")
-def matched(e5_demo: Analysis, comments: dict[str, tuple[int, str]]) -> list[Matched]:
-    item_of = {document.id: document.item for document in e5_demo.documents}
+def matched(default_demo: Analysis, comments: dict[str, tuple[int, str]]) -> list[Matched]:
+    item_of = {document.id: document.item for document in default_demo.documents}
     by_row = defaultdict(list)
-    for opinion, coding in zip(e5_demo.opinions, e5_demo.codings, strict=True):
-        by_row[e5_demo.run.rows[item_of[opinion.document]]].append((opinion, coding))
+    for opinion, coding in zip(default_demo.opinions, default_demo.codings, strict=True):
+        by_row[default_demo.run.rows[item_of[opinion.document]]].append((opinion, coding))
     found = []
     for answer in load_answers():
         row, comment = comments[answer.response_id]
@@ -71,9 +71,9 @@ def planted(matched: list[Matched]) -> list[Matched]:
 
 
 @pytest.fixture(scope="module")
-def groups(e5_demo: Analysis, planted: list[Matched]) -> dict[str, Counter[str]]:
+def groups(default_demo: Analysis, planted: list[Matched]) -> dict[str, Counter[str]]:
     """Theme found, leaf or parent -> planted themes of its members."""
-    parents = {theme.id: theme.parent for theme in e5_demo.themes}
+    parents = {theme.id: theme.parent for theme in default_demo.themes}
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for match in planted:
         if match.coding.themes:
@@ -86,8 +86,8 @@ def test_finds_an_opinion_for_every_answer(matched: list[Matched]) -> None:
     assert len(matched) == sum(answer.theme != "no_content" for answer in load_answers())
 
 
-def test_recovers_the_planted_themes(e5_demo: Analysis, planted: list[Matched]) -> None:
-    parents = {theme.id: theme.parent for theme in e5_demo.themes}
+def test_recovers_the_planted_themes(default_demo: Analysis, planted: list[Matched]) -> None:
+    parents = {theme.id: theme.parent for theme in default_demo.themes}
     themes = [match.answer.theme for match in planted]
     assert adjusted_mutual_info_score(themes, [match.leaf for match in planted]) >= LEAF_AMI
     assert adjusted_mutual_info_score(themes, [parents.get(match.leaf, "residual") for match in planted]) >= PARENT_AMI
@@ -102,10 +102,10 @@ def test_finds_a_theme_of_their_own_for_the_large_planted_ones(planted: list[Mat
     assert RISING in recovered
 
 
-def test_gives_most_opinions_a_theme(e5_demo: Analysis) -> None:
-    counts = e5_demo.findings.counts
+def test_gives_most_opinions_a_theme(default_demo: Analysis) -> None:
+    counts = default_demo.findings.counts
     assert counts.themed / (counts.themed + counts.residual) > 0.85
-    assert 12 <= sum(theme.parent is not None for theme in e5_demo.themes) <= 60
+    assert 12 <= sum(theme.parent is not None for theme in default_demo.themes) <= 60
 
 
 def test_reads_the_planted_sentiment(matched: list[Matched]) -> None:
@@ -125,33 +125,33 @@ def test_maps_blame_to_the_planted_cause(matched: list[Matched]) -> None:
     assert sum(right) / len(right) >= CAUSE_ACCURACY
 
 
-def test_sees_the_planted_theme_rise(e5_demo: Analysis, planted: list[Matched], groups: dict[str, Counter[str]]) -> None:
+def test_sees_the_planted_theme_rise(default_demo: Analysis, planted: list[Matched], groups: dict[str, Counter[str]]) -> None:
     """In a leaf or, where leaves tell crushed from torn, in their parent."""
     size = sum(match.answer.theme == RISING for match in planted)
     homes = [theme for theme, members in groups.items() if members[RISING] > 0.5 * size and members[RISING] > 0.5 * members.total()]
-    trends = [e5_demo.measures[theme].trend for theme in homes]
+    trends = [default_demo.measures[theme].trend for theme in homes]
     assert "rising" in {trend.direction for trend in trends if trend}
     assert {(trend.periods[0], trend.periods[-1]) for trend in trends if trend} == {("2026-03", "2026-08")}
 
 
-def test_raises_no_other_alarm(e5_demo: Analysis, groups: dict[str, Counter[str]]) -> None:
+def test_raises_no_other_alarm(default_demo: Analysis, groups: dict[str, Counter[str]]) -> None:
     """Nothing else moves on purpose: at most one leaf may do so by chance."""
-    leaves = {theme.id for theme in e5_demo.themes if theme.parent is not None}
-    moving = {theme for theme in leaves if (trend := e5_demo.measures[theme].trend) and trend.direction != "steady"}
+    leaves = {theme.id for theme in default_demo.themes if theme.parent is not None}
+    moving = {theme for theme in leaves if (trend := default_demo.measures[theme].trend) and trend.direction != "steady"}
     assert len({theme for theme in moving if groups[theme][RISING] < 0.5 * groups[theme].total()}) <= 1
 
 
-def test_sets_answers_without_content_aside(e5_demo: Analysis, comments: dict[str, tuple[int, str]]) -> None:
+def test_sets_answers_without_content_aside(default_demo: Analysis, comments: dict[str, tuple[int, str]]) -> None:
     empty = {comments[answer.response_id][0] for answer in load_answers() if answer.theme == "no_content"}
-    found = {e5_demo.run.rows[item.id] for item in e5_demo.items if item.status == "no_content"}
+    found = {default_demo.run.rows[item.id] for item in default_demo.items if item.status == "no_content"}
     assert len(empty & found) / len(empty) >= NO_CONTENT_RECALL
     assert found <= empty, "no opinion is taken for an empty answer"
 
 
-def test_finds_themes_in_both_languages_at_once(e5_demo: Analysis) -> None:
-    language = {document.id: document.language for document in e5_demo.documents}
+def test_finds_themes_in_both_languages_at_once(default_demo: Analysis) -> None:
+    language = {document.id: document.language for document in default_demo.documents}
     members: dict[str, Counter[str]] = defaultdict(Counter)
-    for opinion, coding in zip(e5_demo.opinions, e5_demo.codings, strict=True):
+    for opinion, coding in zip(default_demo.opinions, default_demo.codings, strict=True):
         for membership in coding.themes:
             members[membership.theme][language[opinion.document]] += 1
     large = [counts for counts in members.values() if counts.total() >= 10]
@@ -159,22 +159,22 @@ def test_finds_themes_in_both_languages_at_once(e5_demo: Analysis) -> None:
     assert sum(counts["zh"] > 0 and counts["en"] > 0 for counts in large) > 0.5 * len(large)
 
 
-def test_names_every_theme_in_the_languages_of_its_members(e5_demo: Analysis) -> None:
-    assert all({"zh", "en"} & set(theme.names) for theme in e5_demo.themes)
-    bilingual = [theme for theme in e5_demo.themes if {"zh", "en"} <= set(theme.names)]
-    assert len(bilingual) > 0.5 * len(e5_demo.themes)
+def test_names_every_theme_in_the_languages_of_its_members(default_demo: Analysis) -> None:
+    assert all({"zh", "en"} & set(theme.names) for theme in default_demo.themes)
+    bilingual = [theme for theme in default_demo.themes if {"zh", "en"} <= set(theme.names)]
+    assert len(bilingual) > 0.5 * len(default_demo.themes)
 
 
 def test_classifies_demo_comments_as_the_analysis_did(
-    e5_demo: Analysis, e5_demo_folder: Path, comments: dict[str, tuple[int, str]]
+    default_demo: Analysis, default_demo_folder: Path, comments: dict[str, tuple[int, str]]
 ) -> None:
     sample = [comment for _, comment in list(comments.values())[::9] if comment]
-    text_of = {document.id: document.text for document in e5_demo.documents}
+    text_of = {document.id: document.text for document in default_demo.documents}
     expected = defaultdict(list)
-    for opinion, coding in zip(e5_demo.opinions, e5_demo.codings, strict=True):
+    for opinion, coding in zip(default_demo.opinions, default_demo.codings, strict=True):
         causes = [(cause.cause, cause.score, cause.runner_up, cause.runner_up_score) for cause in coding.causes]
         expected[text_of[opinion.document]].append((opinion.text, coding.sentiment, coding.type, coding.themes, coding.residual, causes))
-    classifier = feedback_miner.Classifier.load(e5_demo_folder)
+    classifier = feedback_miner.Classifier.load(default_demo_folder)
     together = classifier.classify(sample)
     assert [classifier.classify([comment])[0] for comment in sample] == together
     for comment, classified in zip(sample, together, strict=True):
@@ -195,6 +195,6 @@ def test_classifies_demo_comments_as_the_analysis_did(
         assert not found or len(said) % len(found) == 0
 
 
-def test_writes_no_personal_data_into_any_file(e5_demo_folder: Path) -> None:
-    written = b"\0".join(path.read_bytes() for path in sorted(e5_demo_folder.iterdir()))
+def test_writes_no_personal_data_into_any_file(default_demo_folder: Path) -> None:
+    written = b"\0".join(path.read_bytes() for path in sorted(default_demo_folder.iterdir()))
     assert [(planted.kind, planted.response_id) for planted in load_personal_data() if planted.value.encode() in written] == []

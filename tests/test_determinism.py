@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import feedback_miner
+from feedback_miner.config import DEFAULT_ENCODER
 from feedback_miner.demo import demo_path, load_personal_data
 
 ROOT = Path(feedback_miner.__file__).parent.parent
@@ -81,9 +82,9 @@ def test_writes_no_personal_data_to_the_terminal(elsewhere: tuple[Path, subproce
 
 
 @pytest.mark.slow
-def test_finds_the_same_bytes_with_the_default_encoder(e5_demo_folder: Path, tmp_path: Path) -> None:
-    done = mine_elsewhere("e5-small", tmp_path)
+def test_finds_the_same_bytes_with_the_default_encoder(default_demo_folder: Path, tmp_path: Path) -> None:
+    done = mine_elsewhere(DEFAULT_ENCODER, tmp_path)
     assert done.returncode == 0, done.stderr
     for run in ("again", "shuffled"):
-        assert findings_of(tmp_path / run) == findings_of(e5_demo_folder)
-        assert (tmp_path / run / "theme_set.npz").read_bytes() == (e5_demo_folder / "theme_set.npz").read_bytes()
+        assert findings_of(tmp_path / run) == findings_of(default_demo_folder)
+        assert (tmp_path / run / "theme_set.npz").read_bytes() == (default_demo_folder / "theme_set.npz").read_bytes()

@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 
 from feedback_miner.config import MiningConfig
-from feedback_miner.errors import ColumnError, InputError
+from feedback_miner.errors import ColumnError, InputError, TaxonomyError
 from feedback_miner.evaluate import (
     evaluate_causes,
     evaluate_sentiment,
     evaluate_strength,
     evaluate_themes,
+    evaluate_zero_shot,
     expected_calibration_error,
     sentiment_metrics,
 )
+from feedback_miner.taxonomy import load_crosswalk, load_taxonomy
 
 SUBJECTS = {
     "delivery": ["the parcel came {} days late", "late parcel, {} days", "waited {} days for the parcel"],
@@ -288,3 +290,65 @@ def test_centres_on_the_training_file(tmp_path: Path) -> None:
         for half in (rows[:10], rows[10:])
     ]
     assert whole["mae"] == pytest.approx(sum(half["mae"] for half in halves) / 2, abs=1e-6)
+
+
+# Zero-shot
+
+
+CROSSWALK = '[labels]\nparcel = ["late"]\nclerk = ["rude"]\n'
+
+
+@pytest.fixture
+def crosswalk(tmp_path: Path) -> Path:
+    file = tmp_path / "crosswalk.toml"
+    file.write_text(CROSSWALK, encoding="utf-8")
+    return file
+
+
+def test_predicts_labels_it_never_saw_from_causes(tmp_path: Path, crosswalk: Path, quick_config: MiningConfig) -> None:
+    rows = [(text, {"delivery": "parcel", "staff": "clerk"}[name]) for text, name in complaints(20) if name != "price"]
+    file = write_csv(tmp_path / "asked.csv", ("text", "label"), [*rows, ("the price is up", "price"), ("no label here", "")])
+    metrics = evaluate_zero_shot(file, crosswalk, text="text", label="label", config=quick_config)
+    assert (metrics["n"], metrics["skipped"]) == (40, 2)
+    assert metrics["labels"].keys() == {"parcel", "clerk"}
+    assert metrics["macro_f1"] == pytest.approx(np.mean(list(metrics["labels"].values())))
+    assert metrics["macro_f1"] > 0.8, "the taxonomy's own words are in every row"
+    check_json(metrics)
+
+
+def test_predicts_several_labels_where_rows_have_several(tmp_path: Path, crosswalk: Path, quick_config: MiningConfig) -> None:
+    both = "The parcel came late, delivery took far too long. And rude people on the phone, the staff were rude."
+    rows = [(f"{both} {at}", "parcel|clerk") for at in range(5)] + [(f"the parcel came late {at}", "parcel") for at in range(5)]
+    file = write_csv(tmp_path / "asked.csv", ("text", "label"), rows)
+    metrics = evaluate_zero_shot(file, crosswalk, text="text", label="label", config=quick_config)
+    assert metrics["labels"]["parcel"] == 1.0
+    assert metrics["micro_f1"] > 0.7
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('[labels]\nparcel = ["late"]\n', "two labels or more"),
+        ("labels = 3", "two labels or more"),
+        ("[labels\n", "no TOML"),
+        ('[labels]\na = ["late"]\nb = []\n', "label 'b' needs a list of causes"),
+        ('[labels]\na = ["late"]\nb = ["lost"]\n', "'lost' of label 'b' is no cause of taxonomy 'two-causes'"),
+    ],
+)
+def test_says_what_is_wrong_with_a_crosswalk(tmp_path: Path, quick_config: MiningConfig, content: str, said: str) -> None:
+    (tmp_path / "crosswalk.toml").write_text(content, encoding="utf-8")
+    with pytest.raises(TaxonomyError, match=said):
+        evaluate_zero_shot(tmp_path / "asked.csv", tmp_path / "crosswalk.toml", text="text", label="label", config=quick_config)
+
+
+def test_says_that_no_row_has_a_label_of_the_crosswalk(tmp_path: Path, crosswalk: Path, quick_config: MiningConfig) -> None:
+    file = write_csv(tmp_path / "asked.csv", ("text", "label"), [("dear, dear", "price")])
+    with pytest.raises(InputError, match=r"none of the crosswalk's labels \(parcel, clerk\)"):
+        evaluate_zero_shot(file, crosswalk, text="text", label="label", config=quick_config)
+
+
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parents[1] / "benchmarks" / "crosswalks").glob("*.toml")), ids=lambda file: file.stem
+)
+def test_our_crosswalks_lead_to_the_default_pack(file: Path) -> None:
+    assert load_crosswalk(file, load_taxonomy("default"))

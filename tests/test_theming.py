@@ -14,7 +14,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from feedback_miner.classify import Classifier, OpinionCoder, load_heads_for
-from feedback_miner.config import MiningConfig
+from feedback_miner.config import DEFAULT_ENCODER, MiningConfig
 from feedback_miner.corpus import Corpus, read_corpus
 from feedback_miner.domain import Coding, FeedbackItem, ResidualReason, ThemeSet, Vectors
 from feedback_miner.embedders import Embedder, load_embedder
@@ -323,7 +323,7 @@ def test_keeps_the_ids_of_a_real_survey_from_wave_to_wave_and_through_a_full_min
         rows = sorted(csv.DictReader(lines), key=lambda row: (row["date"], row["text"]))
     texts = [row["text"] for row in rows]
     first, whole = corpus_of(texts[: len(texts) // 2]), corpus_of(texts)
-    workshop = Workshop(MiningConfig(), Remembering(load_embedder("e5-small")))
+    workshop = Workshop(MiningConfig(), Remembering(load_embedder(DEFAULT_ENCODER)))
     one = workshop.mine(first)
     assert workshop.extend(one, first) is one, "nothing new was said"
     two = workshop.extend(one, whole)

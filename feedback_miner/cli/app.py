@@ -18,6 +18,7 @@ from feedback_miner.cli.evaluation import evaluate_app, train_app
 from feedback_miner.cli.options import AsJson, Encoder, Language, Quiet, ScoreKindName
 from feedback_miner.cli.progress import show_progress
 from feedback_miner.cli.serving import invite, serve, worker
+from feedback_miner.config import DEFAULT_ENCODER
 from feedback_miner.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def analyze(
         str | None, typer.Option(metavar="NAME", help="The file's encoding, such as gb18030. Guessed if not given.")
     ] = None,
     taxonomy: Annotated[str, typer.Option(metavar="PACK_OR_FILE", help="Root causes: a shipped pack or a YAML file.")] = "default",
-    encoder: Encoder = "e5-small",
+    encoder: Encoder = DEFAULT_ENCODER,
     language: Language = "en",
     labeller_url: Annotated[str | None, typer.Option(metavar="URL", help="An OpenAI-compatible endpoint that names the themes.")] = None,
     labeller_model: Annotated[str | None, typer.Option(metavar="NAME", help="The model to ask there.")] = None,
@@ -126,7 +127,7 @@ def analyze(
 @guarded
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the report and the data.")] = _DEMO_FOLDER,
-    encoder: Encoder = "e5-small",
+    encoder: Encoder = DEFAULT_ENCODER,
     language: Language = "en",
     quiet: Quiet = False,
 ) -> None:

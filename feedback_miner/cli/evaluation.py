@@ -11,6 +11,7 @@ import typer
 from feedback_miner.cli.edge import guarded, one_line
 from feedback_miner.cli.options import AsJson, Encoder, Quiet
 from feedback_miner.cli.progress import show_progress
+from feedback_miner.config import DEFAULT_ENCODER
 from feedback_miner.errors import MissingExtraError
 from feedback_miner.progress import Progress
 
@@ -84,7 +85,7 @@ def student(
 @guarded
 def heads(
     data: _Data,
-    encoder: Annotated[str, typer.Option(metavar="NAME", help="feedback-small, e5-small or tiny.")] = "e5-small",
+    encoder: Annotated[str, typer.Option(metavar="NAME", help="feedback-small, e5-small, tiny, or a folder.")] = DEFAULT_ENCODER,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where heads.npz goes. [default: models/ENCODER]")
     ] = None,
@@ -113,7 +114,7 @@ def themes(
     file: _File,
     text: _Text = "text",
     label: _Label = "label",
-    encoder: Encoder = "e5-small",
+    encoder: Encoder = DEFAULT_ENCODER,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -135,7 +136,7 @@ def sentiment(
     text: _Text = "text",
     label: _Label = "label",
     binary: Annotated[bool, typer.Option("--binary", help="Leave neutral rows out.")] = False,
-    encoder: Encoder = "e5-small",
+    encoder: Encoder = DEFAULT_ENCODER,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -153,7 +154,7 @@ def sentiment(
 @guarded
 def behaviour(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Cases: group, kind, language, text, other, expect.", show_default=False)],
-    encoder: Encoder = "e5-small",
+    encoder: Encoder = DEFAULT_ENCODER,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -170,7 +171,7 @@ def causes(
     test: _Test,
     text: _Text = "text",
     label: _Label = "label",
-    encoder: Encoder = "e5-small",
+    encoder: Encoder = DEFAULT_ENCODER,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -184,6 +185,30 @@ def causes(
     )
 
 
+@evaluate_app.command("zero-shot")
+@guarded
+def zero_shot(
+    file: _File,
+    crosswalk: Annotated[Path, typer.Option(metavar="TOML", help="Which causes each label is about.", show_default=False)],
+    text: _Text = "text",
+    label: _Label = "label",
+    taxonomy: Annotated[str, typer.Option(metavar="PACK_OR_FILE", help="The causes, and all that is learned from.")] = "default",
+    encoder: Encoder = DEFAULT_ENCODER,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Predict labels (joined by |) from a taxonomy's causes, without having seen one."""
+    from feedback_miner.config import MiningConfig
+    from feedback_miner.evaluate import evaluate_zero_shot
+
+    config = MiningConfig(encoder=encoder, taxonomy=taxonomy)
+    _show(
+        lambda progress: evaluate_zero_shot(file, crosswalk, text=text, label=label, config=config, progress=progress),
+        as_json=as_json,
+        quiet=quiet,
+    )
+
+
 @evaluate_app.command("strength")
 @guarded
 def strength(
@@ -191,7 +216,7 @@ def strength(
     test: _Test,
     text: _Text = "text",
     target: Annotated[str, typer.Option(metavar="COLUMN", help="The column of numbers.")] = "target",
-    encoder: Encoder = "e5-small",
+    encoder: Encoder = DEFAULT_ENCODER,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

@@ -12,7 +12,11 @@ ScoreKindName = Literal["nps", "csat", "ces", "stars"]
 
 Language = Annotated[Literal["en", "zh"], typer.Option(help="Language of theme and cause names.")]
 Encoder = Annotated[
-    str, typer.Option(metavar="NAME_OR_FOLDER", help="e5-small (built in), tiny (for tests), or a sentence-transformers name or folder.")
+    str,
+    typer.Option(
+        metavar="NAME_OR_FOLDER",
+        help="feedback-small (built in), e5-small, tiny (for tests), a sentence-transformers name, or a folder.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]

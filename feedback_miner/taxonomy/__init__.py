@@ -1,5 +1,6 @@
 """Root causes as data: packs (YAML), their loader and the values it returns."""
 
+from feedback_miner.taxonomy.crosswalk import load_crosswalk
 from feedback_miner.taxonomy.loader import available_packs, load_taxonomy, parse_taxonomy
 from feedback_miner.taxonomy.model import (
     Cause,
@@ -20,6 +21,7 @@ __all__ = [
     "available_packs",
     "get_cause",
     "is_moment_of_truth",
+    "load_crosswalk",
     "load_taxonomy",
     "parse_taxonomy",
     "roll_up",

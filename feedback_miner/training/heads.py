@@ -26,6 +26,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
+from feedback_miner.config import DEFAULT_ENCODER
 from feedback_miner.domain import Vectors
 from feedback_miner.embedders import Embedder, load_embedder
 from feedback_miner.errors import InputError
@@ -100,7 +101,7 @@ class _Examples:
 
 
 def train_heads(
-    folder: Path, *, encoder: str = "e5-small", output: Path, progress: Progress | None = None, cache: Path | None = None
+    folder: Path, *, encoder: str = DEFAULT_ENCODER, output: Path, progress: Progress | None = None, cache: Path | None = None
 ) -> dict[str, Any]:
     """Fit both heads, write ``heads.npz`` and ``heads.json`` into ``output`` and return what ``heads.json`` holds.
 

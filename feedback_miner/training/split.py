@@ -35,7 +35,7 @@ def validation_mask(sets: Mapping[str, Sequence[Mapping[str, str]]], *, text: st
 
 
 def calibrates(text: str) -> bool:
-    """Tell whether a training row is one of the seventh, by hash, whose sentiment no encoder is taught: heads weigh their readings there."""
+    """Tell whether a training row is of the seventh, by hash, whose sentiment no encoder is taught: heads are calibrated on it."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[0] % _CALIBRATION_FOLDS == 0
 
 

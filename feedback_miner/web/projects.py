@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from feedback_miner.config import MiningConfig
+from feedback_miner.embedders import SHIPPED_ENCODERS
 from feedback_miner.errors import InputError
 from feedback_miner.jobs.forget import forget_customer, forget_expired
 from feedback_miner.store import access, projects
@@ -20,7 +21,6 @@ __all__ = ["Limit", "job_out", "router"]
 
 router = APIRouter(prefix="/v1", tags=["projects"], route_class=GuardedRoute)
 _ALL = 1_000_000
-_SHIPPED_ENCODERS = ("e5-small", "tiny")
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
@@ -31,7 +31,7 @@ def create_project(
     """Create a project."""
     service = service_of(request)
     caller.check_everywhere()
-    encoders = sorted({*_SHIPPED_ENCODERS, service.settings.encoder})
+    encoders = sorted({*SHIPPED_ENCODERS, service.settings.encoder})
     if body.encoder is not None and body.encoder not in encoders:  # a name could be any folder of the server's
         raise InputError(f"this server has no encoder of that name; choose among {', '.join(encoders)}")
     config = MiningConfig(encoder=body.encoder or service.settings.encoder, taxonomy=body.taxonomy)

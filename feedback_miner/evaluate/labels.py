@@ -1,0 +1,214 @@
+"""Labels that the miner does not know, predicted: from its vectors by a head fitted on one file, or from its causes by a crosswalk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feedback_miner.classify import load_heads_for
+from feedback_miner.config import DEFAULT_ENCODER, MiningConfig
+from feedback_miner.embedders import load_embedder
+from feedback_miner.errors import ColumnError, InputError
+from feedback_miner.evaluate.rows import LabelledRow, counting, read_labelled
+from feedback_miner.progress import Progress
+from feedback_miner.reading import Reading, read_text
+from feedback_miner.stages.causes import fit_causes, score_causes
+from feedback_miner.stages.clean import matching_text
+from feedback_miner.stages.lexical import design_matrix
+from feedback_miner.stages.space import align_vectors, half_precision
+from feedback_miner.taxonomy import load_crosswalk, load_taxonomy
+
+__all__ = ["evaluate_causes", "evaluate_strength", "evaluate_zero_shot"]
+
+_FEWEST_ROWS = 20
+"""Labels with fewer rows in the training file are left out of ``evaluate_causes``."""
+
+
+def evaluate_causes(
+    train: Path | str, test: Path | str, *, text: str, label: str, encoder: str = DEFAULT_ENCODER, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Fit a linear head for the labels (joined by ``|``) of one file and score it on another; the encoder stays frozen.
+
+    Only labels with 20 or more rows in the training file take part; rows left without any are skipped. Where every training row has exactly
+    one label the most probable is predicted; else every label over its own threshold, chosen by cross-validation, and at least one.
+    """
+    from sklearn.metrics import f1_score
+
+    known, names = _label_matrix(list(read_labelled(train, text=text, label=label)), None)
+    asked, _ = _label_matrix(list(read_labelled(test, text=text, label=label)), names)
+    if not names:
+        raise InputError(f"column {label!r} of {train} has no label with {_FEWEST_ROWS} or more rows")
+    if not asked.texts:
+        raise InputError(f"column {label!r} of {test} has none of the {len(names)} labels with {_FEWEST_ROWS} or more rows in {train}")
+    inputs, questions = _features([known.texts, asked.texts], encoder, progress)
+    predicted = _predict_labels(inputs, known.matrix, questions)
+    return {
+        "micro_f1": float(f1_score(asked.matrix, predicted, average="micro", zero_division=0.0)),
+        "macro_f1": float(f1_score(asked.matrix, predicted, average="macro", zero_division=0.0)),
+        "n": len(asked.texts),
+        "labels": len(names),
+        "skipped": asked.skipped,
+    }
+
+
+def evaluate_zero_shot(
+    path: Path | str, crosswalk: Path | str, *, text: str, label: str, config: MiningConfig | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Predict labels (joined by ``|``) from the causes of a taxonomy that was fitted on nothing but its own example sentences.
+
+    A label is as likely as its causes in ``crosswalk`` (see `load_crosswalk`) are together, in the opinion where they are likeliest. Where
+    every row has one label the likeliest is predicted; else every label at the taxonomy's threshold, and at least one. Rows without a
+    label of the crosswalk are skipped.
+    """
+    from sklearn.metrics import f1_score
+
+    config = config or MiningConfig()
+    taxonomy = load_taxonomy(config.taxonomy)
+    causes_of = load_crosswalk(crosswalk, taxonomy)
+    asked, names = _label_matrix(list(read_labelled(path, text=text, label=label)), list(causes_of))
+    if not asked.texts:
+        raise InputError(f"column {label!r} of {path} has none of the crosswalk's labels ({', '.join(names)})")
+    heads, embedder = load_heads_for(load_embedder(config.encoder))
+    columns, weights = fit_causes(taxonomy, embedder.encode, heads.language_means)
+    places = [[columns.index(cause) for cause in causes_of[name]] for name in names]
+    readings = [read_text(given) for given in asked.texts]
+    spans = [(opinion.matching, reading.language) for reading in readings for opinion in reading.opinions]
+    texts = [span for span, _ in spans]
+    vectors = half_precision(embedder.encode(texts, progress=counting(progress, len(texts))))
+    causes = score_causes(align_vectors(vectors, texts, [language for _, language in spans], heads.language_means), weights)
+    likely = iter(np.stack([causes[:, columns_of].sum(axis=1) for columns_of in places], axis=1))
+    scores = np.zeros(asked.matrix.shape)
+    for row, reading in enumerate(readings):
+        scores[row] = np.max([scores[row], *(next(likely) for _ in reading.opinions)], axis=0)
+    single = bool((asked.matrix.sum(axis=1) == 1).all())
+    predicted = np.zeros_like(asked.matrix) if single else (scores >= config.cause_threshold).astype(np.int64)
+    predicted[np.arange(len(scores)), scores.argmax(axis=1)] = 1
+    of_label = f1_score(asked.matrix, predicted, average=None, zero_division=0.0)
+    return {
+        "macro_f1": float(of_label.mean()),
+        "micro_f1": float(f1_score(asked.matrix, predicted, average="micro", zero_division=0.0)),
+        "n": len(asked.texts),
+        "labels": {name: float(score) for name, score in zip(names, of_label, strict=True)},
+        "skipped": asked.skipped,
+    }
+
+
+def evaluate_strength(
+    train: Path | str, test: Path | str, *, text: str, target: str, encoder: str = DEFAULT_ENCODER, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Fit a ridge regression for a number (a valence, a 0-10 score) on one file and score it on another."""
+    from scipy.stats import spearmanr
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import KFold, cross_val_score
+
+    known, known_skipped = _numbers(train, text=text, target=target)
+    asked, skipped = _numbers(test, text=text, target=target)
+    if len(known) < _FEWEST_ROWS or len(asked) < 2:
+        raise InputError(
+            f"column {target!r} has {len(known)} numbers in {train} and {len(asked)} in {test}; at least {_FEWEST_ROWS} and 2 are needed"
+        )
+    inputs, questions = _features([[row for row, _ in known], [row for row, _ in asked]], encoder, progress)
+    targets, truth = np.array([value for _, value in known]), np.array([value for _, value in asked])
+    folds = KFold(5, shuffle=True, random_state=7)
+    strengths = (0.3, 1.0, 3.0, 10.0)
+    errors = [
+        -cross_val_score(
+            Ridge(alpha=alpha, solver="sparse_cg", tol=1e-3), inputs, targets, cv=folds, scoring="neg_mean_squared_error"
+        ).mean()
+        for alpha in strengths
+    ]
+    model = Ridge(alpha=strengths[int(np.argmin(errors))], solver="sparse_cg", tol=1e-4).fit(inputs, targets)
+    predicted = np.clip(model.predict(questions), targets.min(), targets.max())
+    return {
+        "spearman": float(spearmanr(truth, predicted).statistic) if np.ptp(truth) and np.ptp(predicted) else 0.0,
+        "mae": float(np.abs(truth - predicted).mean()),
+        "n": len(asked),
+        "skipped": skipped,
+        "train_n": len(known),
+        "train_skipped": known_skipped,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    texts: list[str]
+    matrix: NDArray[np.int64]
+    skipped: int
+
+
+def _label_matrix(rows: Sequence[LabelledRow], names: list[str] | None) -> tuple[_Labelled, list[str]]:
+    """Return texts and a 0/1 matrix over ``names``; without names, those with enough rows here."""
+    sets = [{part for part in row.label.split("|") if part} for row in rows]
+    if names is None:
+        counts: dict[str, int] = {}
+        for labels in sets:
+            for name in labels:
+                counts[name] = counts.get(name, 0) + 1
+        names = sorted(name for name, count in counts.items() if count >= _FEWEST_ROWS)
+    kept = [(row, labels & set(names)) for row, labels in zip(rows, sets, strict=True) if row.text and labels & set(names)]
+    matrix = np.array([[int(name in labels) for name in names] for _, labels in kept], np.int64).reshape(len(kept), len(names))
+    return _Labelled([row.text for row, _ in kept], matrix, len(rows) - len(kept)), names
+
+
+def _numbers(path: Path | str, *, text: str, target: str) -> tuple[list[tuple[str, float]], int]:
+    rows = list(read_labelled(path, text=text, label=target))
+    numbers = []
+    for row in rows:
+        try:
+            value = float(row.label)
+        except ValueError:
+            continue
+        if row.text and np.isfinite(value):
+            numbers.append((row.text, value))
+    if not numbers:
+        raise ColumnError(f"column {target!r} of {path} holds no numbers")
+    return numbers, len(rows) - len(numbers)
+
+
+def _features(parts: Sequence[Sequence[str]], encoder: str, progress: Progress | None) -> list[Any]:
+    """Return a design matrix for each part: whole comments, centred on the first part's mean."""
+    embedder = load_embedder(encoder)
+    matching = [[_whole_text(read_text(text)) for text in texts] for texts in parts]
+    total = sum(len(texts) for texts in matching)
+    vectors = embedder.encode([text for texts in matching for text in texts], progress=counting(progress, total))
+    bounds = np.cumsum([0, *(len(texts) for texts in matching)])
+    centre = vectors[: bounds[1]].mean(axis=0)
+    return [design_matrix(vectors[start:end] - centre, texts) for start, end, texts in zip(bounds, bounds[1:], matching, strict=False)]
+
+
+def _whole_text(reading: Reading) -> str:
+    return matching_text(reading.verbatim.text, reading.language)
+
+
+def _predict_labels(inputs: Any, matrix: NDArray[np.int64], questions: Any) -> NDArray[np.int64]:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import KFold, cross_val_predict
+
+    model = LogisticRegression(C=4.0, max_iter=300, tol=1e-3)
+    if (matrix.sum(axis=1) == 1).all() and matrix.shape[1] > 1:
+        best = model.set_params(class_weight="balanced").fit(inputs, matrix.argmax(axis=1)).predict(questions)
+        return np.asarray(np.eye(matrix.shape[1])[best], np.int64)
+    predicted = np.zeros((questions.shape[0], matrix.shape[1]))
+    folds = KFold(4, shuffle=True, random_state=7)
+    for column in range(matrix.shape[1]):
+        truth = matrix[:, column]
+        if len(truth) - truth.sum() < _FEWEST_ROWS:  # carried by nearly every row: there is nothing to tell it from
+            predicted[:, column] = 0.5
+            continue
+        held_back = cross_val_predict(model, inputs, truth, cv=folds, method="predict_proba")[:, 1]
+        threshold = _best_threshold(truth, held_back)
+        predicted[:, column] = model.fit(inputs, truth).predict_proba(questions)[:, 1] - threshold
+    chosen = (predicted >= 0).astype(np.int64)
+    chosen[np.arange(len(chosen)), predicted.argmax(axis=1)] = 1
+    return chosen
+
+
+def _best_threshold(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+    """Return the cut with the best F1; among equals the lowest."""
+    from sklearn.metrics import f1_score
+
+    cuts = np.linspace(0.1, 0.6, 26)
+    return float(cuts[int(np.argmax([f1_score(truth, scores >= cut, zero_division=0.0) for cut in cuts]))])
