@@ -11,7 +11,7 @@ from feedback_miner.errors import InputError
 
 __all__ = ["DEFAULT_ENCODER", "MiningConfig", "Settings"]
 
-DEFAULT_ENCODER = "feedback-small"
+DEFAULT_ENCODER = "e5-small"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,15 +87,24 @@ def heads(
     data: _Data,
     encoder: Annotated[str, typer.Option(metavar="NAME", help="feedback-small, e5-small, tiny, or a folder.")] = DEFAULT_ENCODER,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where heads.npz goes. [default: models/ENCODER]")
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Where they go. [default: models/ENCODER; from a file: own-encoder]"),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Fit the sentiment and type heads of an encoder; prints their scores as JSON."""
+    """Fit the sentiment and type heads of an encoder; prints their scores as JSON.
+
+    From a folder of labelled sets, anew. From a file of your own (text, sentiment), as a project's corrections.csv: the sentiment head that
+    ships, corrected; the output is a folder for --encoder.
+    """
     from feedback_miner.training.heads import train_heads
+    from feedback_miner.training.own_heads import correct_heads
 
     with show_progress(quiet=quiet) as progress:
-        report = train_heads(data, encoder=encoder, output=output or Path("models") / encoder, progress=progress)
+        if data.is_file():
+            report = correct_heads(data, encoder=encoder, output=output or Path("own-encoder"), progress=progress)
+        else:
+            report = train_heads(data, encoder=encoder, output=output or Path("models") / encoder, progress=progress)
     typer.echo(json.dumps(report, ensure_ascii=False, indent=1, sort_keys=True))
 
 

