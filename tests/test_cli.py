@@ -464,6 +464,19 @@ def test_evaluate_prints_one_json_object_or_a_table(arguments: list[str], figure
     assert table.stderr == ""
 
 
+def test_evaluates_causes_against_labels_it_never_saw(labelled: Path, quick_config: MiningConfig) -> None:
+    crosswalk = labelled.with_name("crosswalk.toml")
+    crosswalk.write_text('[labels]\ndelivery = ["late"]\nstaff = ["rude"]\n', encoding="utf-8")
+    asked = ["zero-shot", labelled, "--crosswalk", crosswalk, "--taxonomy", quick_config.taxonomy, "--encoder", "tiny"]
+    result = run("evaluate", *asked, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["labels"].keys() == {"delivery", "staff"}
+    refused = run("evaluate", "zero-shot", labelled, "--crosswalk", labelled, "--quiet")
+    assert refused.exit_code != 0
+    assert "is no TOML" in refused.stderr
+
+
+
 # The edge
 
 
