@@ -476,7 +476,6 @@ def test_evaluates_causes_against_labels_it_never_saw(labelled: Path, quick_conf
     assert "is no TOML" in refused.stderr
 
 
-
 # The edge
 
 
