@@ -64,6 +64,7 @@ def student(
     data: _Data,
     teacher: Annotated[Path | None, typer.Option(metavar="DIR", help="Where adapters.npz is. [default: ours]", show_default=False)] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the encoder goes.")] = Path("models/feedback-small"),
+    start: Annotated[Path | None, typer.Option(metavar="DIR", help="An earlier student to go on from.", show_default=False)] = None,
     checkpoints: _Checkpoints = None,
     steps: _Steps = None,
     quiet: Quiet = False,
@@ -76,7 +77,7 @@ def student(
     config = StudentConfig() if steps is None else StudentConfig(steps=steps)
     with show_progress(quiet=quiet) as progress:
         report = train_student(
-            data, teacher or model_path("teacher"), output=output, checkpoints=checkpoints, config=config, progress=progress
+            data, teacher or model_path("teacher"), output=output, start=start, checkpoints=checkpoints, config=config, progress=progress
         )
     typer.echo(json.dumps(report, ensure_ascii=False, indent=1, sort_keys=True))
 
@@ -97,13 +98,15 @@ def heads(
     From a folder of labelled sets, anew. From a file of your own (text, sentiment), as a project's corrections.csv: the sentiment head that
     ships, corrected; the output is a folder for --encoder.
     """
-    from feedback_miner.training.heads import train_heads
-    from feedback_miner.training.own_heads import correct_heads
-
     with show_progress(quiet=quiet) as progress:
         if data.is_file():
+            from feedback_miner.training.own_heads import correct_heads
+
             report = correct_heads(data, encoder=encoder, output=output or Path("own-encoder"), progress=progress)
         else:
+            with _needs_training():
+                from feedback_miner.training.heads import train_heads
+
             report = train_heads(data, encoder=encoder, output=output or Path("models") / encoder, progress=progress)
     typer.echo(json.dumps(report, ensure_ascii=False, indent=1, sort_keys=True))
 

@@ -13,10 +13,11 @@ from torch import nn
 
 from feedback_miner.embedders.e5_weights import PackedModel, graph_weights
 from feedback_miner.embedders.feedback_small import TokenEmbeddings
+from feedback_miner.errors import InputError
 from feedback_miner.training.backbone import Backbone, layer_weights
 from feedback_miner.training.e5_graph import build_graph, find_outliers, model_sizes
 
-__all__ = ["MAX_TOKENS", "SENTIMENT_SHARE", "add_sentiment", "export_student"]
+__all__ = ["MAX_TOKENS", "SENTIMENT_SHARE", "add_sentiment", "export_student", "read_student"]
 
 MAX_TOKENS = 192
 """Of one text: about 130 English words or 250 Chinese characters."""
@@ -42,6 +43,31 @@ def export_student(
     (output / "tokenizer.json").write_bytes(tokenizer)
     np.save(output / "words.npy", words)
     np.savez(output / "learned.npz", small=small, places=places)
+
+
+def read_student(folder: Path) -> dict[str, NDArray[np.float32]]:
+    """Return a served folder's weights, to train on from there: those of the layers by the names `layer_weights` gives them,
+    ``sentiment.weight`` (dimensions, hidden), ``sentiment.bias`` and ``small``. What eight bits cannot hold is gone.
+
+    Raises InputError where the folder holds no student of this kind.
+    """
+    import onnx
+
+    graph = onnx.load(str(folder / "encoder.onnx")).graph
+    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    if "sentiment.weight" not in arrays:
+        raise InputError(f"{folder} holds a student without a reading of sentiment; start from one of today's kind, or from the teacher")
+    floats = {"sentiment.weight": arrays["sentiment.weight"].T, "sentiment.bias": arrays["sentiment.bias"]}
+    for name, array in arrays.items():
+        product = name.removesuffix(".weight")
+        if array.dtype == np.int8:
+            scaled = array.T * arrays[f"{product}.scale"][:, None]
+            floats[name] = scaled * arrays.get(f"{product}.shrink", np.float32(1.0))
+        elif name.endswith((".weight", ".bias")):
+            floats.setdefault(name, array)
+    with np.load(folder / "learned.npz", allow_pickle=False) as learned:
+        floats["small"] = learned["small"].astype(np.float32)
+    return floats
 
 
 def with_weights(graph: bytes, arrays: Mapping[str, NDArray[np.generic]]) -> bytes:

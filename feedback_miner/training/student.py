@@ -10,7 +10,7 @@ should not.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from feedback_miner.embedders.e5_weights import PackedModel
+from feedback_miner.errors import InputError
 from feedback_miner.progress import Progress, report_to_nobody
-from feedback_miner.training.backbone import Backbone, first_of_tokens, mean_of_tokens, pad_tokens
+from feedback_miner.training.backbone import Backbone, first_of_tokens, mean_of_tokens, pad_tokens, parameter_name
 from feedback_miner.training.disturb import Disturbance
 from feedback_miner.training.examples import Example, read_examples
-from feedback_miner.training.export import export_student
+from feedback_miner.training.export import export_student, read_student
 from feedback_miner.training.loop import Loop
 from feedback_miner.training.losses import imitation, relation
 from feedback_miner.training.sets import LEFT_OUT, load_sets
 from feedback_miner.training.tasks import KINDS, Batch, Kind, Tasks
 from feedback_miner.training.teacher import Reader, Texts, load_teacher, supervised
 from feedback_miner.training.vocabulary import SMALL, build_tokenizer, choose_pieces, shipped_pieces
+from feedback_miner.weights import sha256_of_file
 
 __all__ = ["Student", "StudentConfig", "WordTable", "train_student"]
 
@@ -60,6 +62,8 @@ class StudentConfig:
     dropout: float = 0.1
     temperature: float = 0.05
     disturbed: float = 0.3
+    start: str = ""
+    """Hash of the student it goes on from."""
     seed: int = 7
     threads: int = 2
 
@@ -102,16 +106,19 @@ def train_student(
     teacher: Path,
     *,
     output: Path,
+    start: Path | None = None,
     checkpoints: Path | None = None,
     config: StudentConfig | None = None,
     progress: Progress = report_to_nobody,
 ) -> dict[str, Any]:
     """Train on the texts of the training parts, write the served folder and ``training.json``, and return what the latter holds.
 
-    ``teacher`` is the folder with ``adapters.npz``; ``checkpoints``, a folder, makes it resumable (the state is written every hundred
-    steps).
+    ``teacher`` is the folder with ``adapters.npz``; ``start`` that of an earlier student to go on from, else it begins as layers of the
+    teacher; ``checkpoints``, a folder, makes it resumable (the state is written every hundred steps).
     """
     config = config or StudentConfig()
+    if start is not None:
+        config = replace(config, start=sha256_of_file(start / "encoder.onnx")[:12])
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
     examples = read_examples(load_sets(data, without=LEFT_OUT), progress=progress)
@@ -121,6 +128,8 @@ def train_student(
     tokenizer = build_tokenizer(model, kept)
     backbone = shrink(master, config.layers, WordTable(master, model, kept))
     student = Student(backbone, sentiment_dimensions=config.sentiment_dimensions, dropout=config.dropout)
+    if start is not None:
+        _go_on_from(start, student)
     reader = Reader(config.sentiment_dimensions, tasks.sources)
     parts = nn.ModuleDict({"student": student, "reader": reader})
     trained = [parameter for parameter in student.parameters() if parameter.requires_grad]
@@ -152,6 +161,22 @@ def shrink(master: Backbone, layers: Sequence[int], words: nn.Module) -> Backbon
         mine.load_state_dict(master.layers[source].state_dict())
     student.words = words
     return student
+
+
+def _go_on_from(folder: Path, student: Student) -> None:
+    floats = read_student(folder)
+    reading = {name: floats.pop(f"sentiment.{name}") for name in ("weight", "bias")}
+    small = floats.pop("small")
+    state = {parameter_name(name): torch.from_numpy(np.array(array)) for name, array in floats.items()}
+    try:
+        left = student.backbone.load_state_dict(state, strict=False)
+        student.sentiment.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in reading.items()})
+    except RuntimeError as error:
+        raise InputError(f"{folder} holds a student of another shape; start from the teacher: {error}") from error
+    if left.unexpected_keys or any(name.startswith("layers.") for name in left.missing_keys):
+        raise InputError(f"{folder} holds a student of another number of layers; start from the teacher")
+    words: Any = student.backbone.words
+    words.small.data.copy_(torch.from_numpy(small))
 
 
 class _StudentTexts:

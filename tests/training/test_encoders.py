@@ -74,6 +74,16 @@ def test_what_is_saved_says_how_it_was_made(trained: Path) -> None:
     assert size < 45e6
 
 
+def test_a_student_goes_on_from_an_earlier_one(trained: Path, labelled: Path, tmp_path: Path) -> None:
+    arguments = ["--data", str(labelled), "--teacher", str(trained / "teacher"), "--start", str(trained / "own"), "--output", str(tmp_path)]
+    done = CliRunner().invoke(app, ["train", "student", *arguments, "--steps", "1", "--quiet"])
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(done.output)["config"]["start"]) == 12
+    texts = ["The parcel was late again", "快递又晚了", "it was sold out"]
+    before, after = (load_embedder(str(folder)).encode(texts) for folder in (trained / "own", tmp_path))
+    assert (before * after).sum(axis=1).min() > 0.9, "one step, from where the other stopped"
+
+
 def test_the_same_again_from_the_same(trained: Path, labelled: Path, tmp_path: Path) -> None:
     arguments = ["train", "encoder", "--data", str(labelled), "--output", str(tmp_path), "--steps", "4", "--quiet"]
     assert CliRunner().invoke(app, arguments).exit_code == 0
