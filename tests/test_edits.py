@@ -39,7 +39,7 @@ from feedback_miner.edits.themes import LEARNED_THRESHOLD
 from feedback_miner.embedders import load_embedder
 from feedback_miner.errors import ConflictError, FeedbackMinerError, InputError, NotFoundError
 from feedback_miner.stages.cluster import assign_in_waves
-from feedback_miner.stages.space import align_vectors, half_precision, theme_space, unit_rows
+from feedback_miner.stages.space import POLARITY_WEIGHT, align_vectors, half_precision, theme_space, unit_rows
 from feedback_miner.theme_set import read_theme_set, theme_set_files, theme_set_version
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -595,9 +595,9 @@ def test_learns_near_copies_and_nothing_else() -> None:
 
 def test_takes_no_opinion_for_a_copy_of_its_opposite() -> None:
     """The same words in the same theme space, as bad as can be and as good as can be."""
-    same = unit_rows(np.ones((2, 4), np.float32))
-    for width in (0, 3):  # without and with a projection
-        good, bad = theme_space(same, np.ones((4, width), np.float32), np.array([1.0, -1.0]))
+    for halves in (1, 2):  # without and with a projection
+        row = np.array([[1.0] * halves + [POLARITY_WEIGHT], [1.0] * halves + [-POLARITY_WEIGHT]], np.float32)
+        good, bad = unit_rows(row)
         assert good @ bad < LEARNED_THRESHOLD
 
 

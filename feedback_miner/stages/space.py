@@ -16,9 +16,8 @@ from feedback_miner.domain import Vectors
 __all__ = ["POLARITY_WEIGHT", "UNKNOWN", "align_vectors", "blend_means", "half_precision", "language_weights", "theme_space", "unit_rows"]
 
 UNKNOWN = "und"
-POLARITY_WEIGHT = 0.21
-"""Beside what a row says otherwise, of length 1: enough to part praise from blame within a subject. At twice as much, parents gather
-polarities, not subjects."""
+POLARITY_WEIGHT = 0.3
+"""Enough to part praise from blame within a subject. At twice as much, parents gather polarities, not subjects."""
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LETTER = re.compile(r"[^\W\d_]")
 
@@ -63,14 +62,12 @@ def theme_space(aligned: Vectors, projection: Vectors, polarity: NDArray[np.floa
     """Return what themes are compared in, ``(n, d + p + 1)`` unit rows: aligned vector, its projection, and a little of its polarity.
 
     Vector and projection weigh the same; ``polarity`` (positive minus negative, -1..1) keeps "late delivery" and "fast delivery" apart,
-    which encoders put side by side, and weighs the same with a projection and without. Rows are projected one by one, so that company
-    never changes a bit; p may be 0.
+    which encoders put side by side. Rows are projected one by one, so that company never changes a bit; p may be 0.
     """
     projected = np.empty((len(aligned), projection.shape[1]), np.float32)
     for row, vector in enumerate(aligned):
         projected[row] = vector @ projection
-    subjects = unit_rows(np.hstack([aligned, unit_rows(projected)]))
-    return unit_rows(np.hstack([subjects, POLARITY_WEIGHT * polarity[:, None]]).astype(np.float32))
+    return unit_rows(np.hstack([aligned, unit_rows(projected), POLARITY_WEIGHT * polarity[:, None]]).astype(np.float32))
 
 
 def blend_means(

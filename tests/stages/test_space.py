@@ -92,8 +92,8 @@ def test_puts_the_projection_beside_the_vector_with_equal_weight() -> None:
     np.testing.assert_allclose(np.linalg.norm(space, axis=1), 1.0, rtol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(space[:, :8], axis=1), np.linalg.norm(space[:, 8:11], axis=1), rtol=1e-6)
     projected = unit_rows(aligned @ projection)
-    lengths = np.sqrt(1.0 + (POLARITY_WEIGHT * polarity) ** 2)
-    products = (aligned @ aligned.T + projected @ projected.T) / 2.0 + POLARITY_WEIGHT**2 * np.outer(polarity, polarity)
+    lengths = np.sqrt(2.0 + (POLARITY_WEIGHT * polarity) ** 2)
+    products = aligned @ aligned.T + projected @ projected.T + POLARITY_WEIGHT**2 * np.outer(polarity, polarity)
     np.testing.assert_allclose(space @ space.T, products / np.outer(lengths, lengths), atol=1e-6)
 
 
