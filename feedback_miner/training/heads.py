@@ -204,9 +204,8 @@ def _sentiment_examples(sets: Mapping[str, LabelledSet]) -> _Examples:
 
 
 def _group(name: str, row: Mapping[str, str]) -> str:
-    if name != "umsab":
-        return name
-    return f"{name} {next(languages for languages in ('en', 'de es fr it pt', 'ar hi') if row['lang'] in languages.split())}"
+    together = [languages for languages in ("en", "de es fr it pt", "ar hi") if row.get("lang") in languages.split()]
+    return f"{name} {together[0]}" if name == "umsab" and together else name
 
 
 def _check_examples(examples: _Examples, folder: Path) -> None:
