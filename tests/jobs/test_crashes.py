@@ -194,6 +194,7 @@ def test_a_worker_thought_dead_that_was_only_frozen_does_no_harm(desk):
     with worker(desk, "first", lease=1) as slow:
         wait_for(lambda: desk.job(job).state == "running")
         wait_for(lambda: _freeze_outside_of_transactions(desk, slow))
+        assert desk.job(job).state == "running", "frozen too late: there is nothing left to take over"
         with worker(desk, "second", lease=1):
             wait_for(lambda: desk.job(job).takeovers == 1)
             slow.send_signal(signal.SIGCONT)
@@ -264,7 +265,9 @@ def _freeze_outside_of_transactions(desk: Desk, process: subprocess.Popen[bytes]
     """Freeze a process; let it go on where it is inside a transaction, whose locks nobody could wait for."""
     process.send_signal(signal.SIGSTOP)
     if _holds_no_lock(desk):
-        return True
+        time.sleep(0.3)  # what it had sent before it froze, the server may only be reading now
+        if _holds_no_lock(desk):
+            return True
     process.send_signal(signal.SIGCONT)
     return False
 
