@@ -21,9 +21,10 @@ from feedback_miner.stages.lexical import hash_ngrams
 __all__ = ["SENTIMENT_CLASSES", "TYPE_CLASSES", "Head", "Heads", "fold_sentiments", "fold_weights", "load_heads"]
 
 SENTIMENT_CLASSES = ("negative", "neutral", "positive")
-_LEAST = 1e-6
-"""No probability counts as less: six decimals are what is kept."""
 TYPE_CLASSES = (FeedbackType.COMPLAINT, FeedbackType.PRAISE, FeedbackType.SUGGESTION, FeedbackType.QUESTION, FeedbackType.STATEMENT)
+
+_LEAST = 1e-6
+"""No probability counts as less in a fold: six decimals are what is kept."""
 
 _Spelling = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Buckets and values of ``hash_ngrams``."""

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
@@ -226,13 +227,13 @@ def _add_own_sentences(examples: _Examples) -> _Examples:
         for cause in load_taxonomy(pack).causes:
             for utterances, label in ((cause.utterances, _CODES["neg"]), (cause.praise, _CODES["pos"])):
                 sentences |= {(text, language, label) for language, texts in utterances.items() for text in texts}
-    own = sorted(sentences) * _OWN_COPIES
+    own = [(text, matching_text(text, language), language, label) for text, language, label in sorted(sentences) * _OWN_COPIES]
     return _Examples(
-        [*examples.raw, *(text for text, _, _ in own)],
-        [*examples.texts, *(matching_text(text, language) for text, language, _ in own)],
-        [*examples.opinions, *([(matching_text(text, language), len(text))] for text, language, _ in own)],
-        [*examples.languages, *(language for _, language, _ in own)],
-        np.concatenate([examples.labels, [label for _, _, label in own]]),
+        [*examples.raw, *(raw for raw, _, _, _ in own)],
+        [*examples.texts, *(text for _, text, _, _ in own)],
+        [*examples.opinions, *([(text, len(raw))] for raw, text, _, _ in own)],
+        [*examples.languages, *(language for _, _, language, _ in own)],
+        np.concatenate([examples.labels, [label for _, _, _, label in own]]),
         np.concatenate([examples.sets, ["own"] * len(own)]),
         np.concatenate([examples.validation, np.zeros(len(own), bool)]),
     )
@@ -315,7 +316,7 @@ def _score(validation: _Examples, training: _Examples, path: Path, embedder: Emb
         scores[name] = {
             "n": int(rows.sum()),
             "ours": sentiment_metrics(gold, _only(ours[rows], present)),
-            "svm_macro_f1": sentiment_metrics(gold, _only(_softmax(margins[rows]), present))["macro_f1"],
+            "svm_macro_f1": sentiment_metrics(gold, _only(softmax(margins[rows], axis=1), present))["macro_f1"],
         }
     if reported := [name for name in REPORTED_SETS if name in scores]:
         scores["mean of " + ", ".join(reported)] = {
@@ -333,11 +334,6 @@ def _only(probabilities: NDArray[np.float64], classes: Sequence[int]) -> NDArray
     kept = np.zeros_like(probabilities)
     kept[:, classes] = probabilities[:, classes]
     return np.asarray(kept / np.maximum(kept.sum(axis=1, keepdims=True), 1e-12))
-
-
-def _softmax(margins: NDArray[np.float64]) -> NDArray[np.float64]:
-    odds = np.exp(margins - margins.max(axis=1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
 @contextmanager

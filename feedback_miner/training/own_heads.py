@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 from feedback_miner.classify import load_heads_for
 from feedback_miner.domain import Vectors
@@ -55,7 +56,10 @@ def correct_heads(file: Path, *, encoder: str, output: Path, progress: Progress 
         raise InputError(
             f"{file} has {len(known)} training rows with a sentiment ({', '.join(SENTIMENTS)}); at least {FEWEST_CORRECTIONS} are needed"
         )
-    heads, embedder = load_heads_for(load_embedder(encoder))
+    heads, embedder = load_heads_for(own := load_embedder(encoder))
+    if embedder is not own:
+        way_out = f"`feedback-miner train heads --data FOLDER --encoder {encoder} --output {encoder}`"
+        raise InputError(f"{encoder} has no heads to correct; fit them first, from a folder of labelled sets: {way_out}")
     vectors = embedder.encode([example.text for example in known])
     labels = _labels(known)
     odds = _log_odds(heads.sentiment, vectors, known)
@@ -100,7 +104,7 @@ def _fit(inputs: Vectors, odds: NDArray[np.float64], labels: NDArray[np.int64], 
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights = flat.reshape(design.shape[1], -1)
-        likely = _softmax(odds + design @ weights)
+        likely = softmax(odds + design @ weights, axis=1)
         surprise = -np.log(np.maximum((likely * truth).sum(axis=1), 1e-12)).mean()
         gradient = design.T @ (likely - truth) / len(design) + 2.0 * ridge * weights
         return float(surprise + ridge * (weights**2).sum()), gradient.ravel()
@@ -120,7 +124,7 @@ def _choose_ridge(inputs: Vectors, odds: NDArray[np.float64], labels: NDArray[np
             inside, outside = fold != at, fold == at
             if outside.any() and inside.any():
                 weights = _fit(inputs[inside], odds[inside], labels[inside], ridge)
-                likely = _softmax(odds[outside] + inputs[outside] @ weights[:-1] + weights[-1])
+                likely = softmax(odds[outside] + inputs[outside] @ weights[:-1] + weights[-1], axis=1)
                 rows.append(-np.log(np.maximum(likely[np.arange(int(outside.sum())), labels[outside]], 1e-12)))
         return float(np.concatenate(rows).mean())
 
@@ -148,11 +152,6 @@ def _add_reading(head: Head, weights: NDArray[np.float64]) -> Head:
     )
 
 
-def _softmax(odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    likely = np.exp(odds - odds.max(axis=1, keepdims=True))
-    return np.asarray(likely / likely.sum(axis=1, keepdims=True))
-
-
 def _score(asked: Sequence[Example], vectors: Vectors, before: Head, after: Head) -> dict[str, Any]:
     spellings = [hash_ngrams(example.text) for example in asked]
     metrics = [sentiment_metrics(_labels(asked), head.probabilities(vectors, spellings)) for head in (before, after)]
@@ -165,8 +164,7 @@ def _write(output: Path, encoder: str, head: Head, version: str, report: dict[st
     for name in FILES:
         if (source / name).resolve() != (output / name).resolve():
             shutil.copyfile(source / name, output / name)
-    own = source / "heads.npz"
-    with np.load(own if own.is_file() else model_path(f"{SHIPPED}/heads.npz"), allow_pickle=False) as arrays:
+    with np.load(source / "heads.npz", allow_pickle=False) as arrays:
         kept = {key: arrays[key] for key in arrays.files}
     kept |= {"version": version, "sentiment_hidden": head.hidden.astype(np.float16), "sentiment_output": head.output.astype(np.float16)}
     np.savez_compressed(output / "heads.npz", **kept)

@@ -39,5 +39,5 @@ def test_misspelling_changes_letters_only() -> None:
     disturbance, text = Disturbance(WORDS), "Where is my parcel, please?"
     texts = {disturbance.misspell(text, "en", np.random.default_rng(number)) for number in range(200)}
     assert len(texts) > 20
-    assert all(given.rstrip("?") != given and set(given.casefold()) <= set(text.casefold()) for given in texts if given[-1] != "e")
+    assert all(set(given.casefold()) <= set(text.casefold()) for given in texts), "no emoji, no word of another language"
     assert all(abs(len(given) - len(text)) < 4 for given in texts)

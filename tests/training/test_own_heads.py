@@ -1,6 +1,7 @@
 """Corrections of one's own: the shipped head bends where they say so, stays where they do not, and the folder that comes out serves."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from feedback_miner.classify import load_heads_for
 from feedback_miner.domain import Polarity
 from feedback_miner.embedders import load_embedder
+from feedback_miner.embedders.feedback_small import FILES
 from feedback_miner.errors import InputError
 from feedback_miner.training.own_heads import FEWEST_CORRECTIONS, correct_heads
+from feedback_miner.weights import model_path
 
 PLACES = (
     "the depot",
@@ -67,7 +70,7 @@ def test_leaves_the_rest_nearly_as_it_was(corrected) -> None:
     assert [read.label for read in before[:3]] == [read.label for read in after[:3]]
 
 
-def test_corrects_nothing_where_there_is_nothing_to_learn(tmp_path: Path) -> None:
+def test_learns_no_noise_by_heart(tmp_path: Path) -> None:
     draw = np.random.default_rng(3)
     rows = [(f"{text}.", ("neg", "neu", "pos")[int(draw.integers(3))]) for text in jargon(100)]
     shipped, embedder = load_heads_for(load_embedder("feedback-small"))
@@ -88,6 +91,12 @@ def test_says_what_is_missing(tmp_path: Path) -> None:
     few = written(tmp_path / "few.csv", [(text, "neg") for text in jargon(20)])
     with pytest.raises(InputError, match=rf"training rows with a sentiment \(neg, neu, pos\); at least {FEWEST_CORRECTIONS}"):
         correct_heads(few, encoder="feedback-small", output=tmp_path / "own")
+    bare, many = tmp_path / "bare", written(tmp_path / "many.csv", [(text, "neg") for text in jargon(100)])
+    bare.mkdir()
+    for name in FILES:
+        shutil.copyfile(model_path("feedback-small") / name, bare / name)
+    with pytest.raises(InputError, match="bare has no heads to correct"):
+        correct_heads(many, encoder=str(bare), output=tmp_path / "own")
     with pytest.raises(InputError, match="not with 'tiny'"):
         correct_heads(few, encoder="tiny", output=tmp_path / "own")
     assert not (tmp_path / "own").exists()

@@ -142,4 +142,4 @@ def test_one_training_row_in_seven_calibrates() -> None:
     chosen = [calibrates(f"comment {number}") for number in range(7_000)]
     assert 900 < sum(chosen) < 1_100
     assert chosen == [calibrates(f"comment {number}") for number in range(7_000)]
-    assert calibrates("\ud800") in (True, False)  # any string has an answer
+    assert any(calibrates(f"\ud800{number}") for number in range(100)), "any string has an answer"
