@@ -30,7 +30,7 @@ from typing import Any
 import httpx
 
 from feedback_miner.client import Client
-from feedback_miner.config import Settings
+from feedback_miner.config import DEFAULT_ENCODER, Settings
 from feedback_miner.demo import demo_path
 from feedback_miner.embedders import load_embedder
 from feedback_miner.reading import read_text
@@ -241,7 +241,7 @@ def resident_mb(process: int) -> float:
 
 
 @contextmanager
-def server(folder: Path, port: int, encoder: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def server(folder: Path, port: int, encoder: str = DEFAULT_ENCODER) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Our own, warm; and a key."""
     environment = {**os.environ, "FEEDBACK_MINER_REQUESTS_PER_MINUTE": "100000000"}
     served = ["serve", "--print-key", "--data", str(folder), "--port", str(port), "--encoder", encoder]
