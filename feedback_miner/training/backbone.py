@@ -34,6 +34,13 @@ __all__ = [
 ]
 
 
+_ROWS = 256
+_COLUMNS = 8
+"""Matrices are padded to multiples of these: for every new shape oneDNN compiles a kernel, which takes a fifth of the time if let."""
+_NEVER = -1e9
+"""Nearness of what is not there. Not minus infinity: a row of nothing else has a softmax all the same."""
+
+
 class Layer(nn.Module):
     """One transformer layer, normalised after each of its two halves (as BERT)."""
 
@@ -48,15 +55,17 @@ class Layer(nn.Module):
         self.norm = nn.LayerNorm(hidden, eps=epsilon)
 
     def forward(self, states: Tensor, present: Tensor, places: Tensor) -> Tensor:
-        """``states`` (tokens of all texts, hidden), no padding among them; ``present`` and ``places`` as `Backbone.forward` has them."""
-        hidden = states.shape[1]
+        """``states`` (rows, hidden): the tokens of all texts, then padding; ``present`` and ``places`` as `Backbone.states` has them."""
+        hidden, padding = states.shape[1], len(states) - len(places)
         packed = self.qkv(states)
-        padded = packed.new_zeros(present.numel(), 3 * hidden).index_copy(0, places, packed)
+        padded = packed.new_zeros(present.numel(), 3 * hidden).index_copy(0, places, packed[: len(places)])
         query, key, value = padded.view(*present.shape, 3, self.heads, hidden // self.heads).permute(2, 0, 3, 1, 4)
         # Written out: the gradient of torch's fused attention takes four times as long on a CPU at these sizes.
         nearness = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
-        shares = nearness.masked_fill(~present[:, None, None, :], float("-inf")).softmax(dim=-1).to(value.dtype)
+        absent = torch.where(present, 0.0, _NEVER)[:, None, None, :].to(nearness.dtype)
+        shares = (nearness + absent).softmax(dim=-1).to(value.dtype)
         seen = (shares @ value).transpose(1, 2).reshape(-1, hidden).index_select(0, places)
+        seen = functional.pad(seen, (0, 0, 0, padding))
         states = self.attention_norm(states + self.attention_out(seen))
         normed: Tensor = self.norm(states + self.down(functional.gelu(self.up(states))))
         return normed
@@ -80,9 +89,10 @@ class Backbone(nn.Module):
         """Return what the last layer says of each token (tokens of all texts, hidden), no padding among them."""
         places = present.flatten().nonzero()[:, 0]  # of each token among all cells: matrices see tokens only, attention sees the table
         states = self.embedding_norm(self.words(ids.flatten()[places]) + self.positions[places % ids.shape[1]])
+        states = functional.pad(states, (0, 0, 0, -len(states) % _ROWS))
         for layer in self.layers:
             states = layer(states, present, places)
-        return states
+        return states[: len(places)]
 
 
 def mean_of_tokens(states: Tensor, present: Tensor) -> Tensor:
@@ -176,9 +186,10 @@ def add_adapters(backbone: Backbone, *, rank: int, strength: float) -> Iterator[
 
 
 def pad_tokens(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Return ids (texts, longest) and, of the same shape, where there is a token."""
+    """Return ids (texts, longest or a little more) and, of the same shape, where there is a token."""
     lengths = torch.tensor([len(row) for row in rows])
-    present = torch.arange(int(lengths.max())) < lengths[:, None]
+    longest = int(lengths.max())
+    present = torch.arange(longest + -longest % _COLUMNS) < lengths[:, None]
     ids = torch.zeros(present.shape, dtype=torch.int64)
     ids[present] = torch.tensor([token for row in rows for token in row])
     return ids, present

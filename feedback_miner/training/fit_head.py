@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from feedback_miner.domain import Vectors
-from feedback_miner.stages.sentiment import fold_weights
+from feedback_miner.training.losses import fold
 
 __all__ = ["Comments", "fit_head"]
 
@@ -117,20 +117,12 @@ def _train(inputs: Tensor, spelled: Tensor, comments: Comments, classes: int, se
         opinions = torch.from_numpy(_opinions_of(comments.starts, rows))
         owners = torch.from_numpy(np.repeat(np.arange(batch), np.diff(comments.starts)[rows]))
         meaning = last(functional.dropout(first(inputs[opinions]).relu(), _DROPOUT))
-        odds = _fold(meaning + _SPELLING * spelled[opinions], lengths[opinions], owners, batch)
+        odds = fold(meaning + _SPELLING * spelled[opinions], lengths[opinions], owners, batch)
         functional.cross_entropy(odds, labels[torch.from_numpy(rows)]).backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         schedule.step()
     return first, last
-
-
-def _fold(odds: Tensor, lengths: Tensor, owners: Tensor, comments: int) -> Tensor:
-    """Return the odds of comments from those of their opinions, as `fold_sentiments` does it."""
-    weights = fold_weights(lengths, odds.softmax(dim=1)[:, 1])
-    centred = odds - odds.mean(dim=1, keepdim=True)
-    sums = torch.zeros(comments, odds.shape[1]).index_add(0, owners, centred * weights[:, None])
-    return sums / torch.zeros(comments).index_add(0, owners, weights)[:, None]
 
 
 def _weigh(parts: Mapping[str, NDArray[Any]], comments: Comments) -> tuple[float, float]:
@@ -146,7 +138,7 @@ def _weigh(parts: Mapping[str, NDArray[Any]], comments: Comments) -> tuple[float
     owners = torch.from_numpy(np.repeat(np.arange(len(labels)), np.diff(comments.starts)))
 
     def surprise(weights: NDArray[np.float64]) -> float:
-        odds = _fold(float(weights[0]) * meaning + float(weights[1]) * letters, lengths, owners, len(labels))
+        odds = fold(float(weights[0]) * meaning + float(weights[1]) * letters, lengths, owners, len(labels))
         return float(functional.cross_entropy(odds, labels))
 
     best = minimize(surprise, np.array([0.7, 0.3]), method="Nelder-Mead", bounds=[(0.05, 3.0), (0.0, 3.0)]).x

@@ -6,7 +6,6 @@ score on validation rows beside a character TF-IDF + linear SVM that is fitted h
     feedback-miner train heads --data ../shared/data
 """
 
-import csv
 import hashlib
 import json
 from collections import Counter
@@ -35,8 +34,8 @@ from feedback_miner.stages.clean import matching_text
 from feedback_miner.stages.lexical import ngram_matrix
 from feedback_miner.stages.sentiment import SENTIMENT_CLASSES, TYPE_CLASSES, load_heads
 from feedback_miner.stages.space import align_vectors
-from feedback_miner.taxonomy import available_packs, load_taxonomy
 from feedback_miner.training.fit_head import Comments, fit_head
+from feedback_miner.training.own_sentences import own_examples, read_type_examples
 from feedback_miner.training.projection import THEME_LABELS, LabelledVectors, fit_projection
 from feedback_miner.training.sets import LEFT_OUT, LabelledSet, load_sets
 from feedback_miner.training.split import calibrates
@@ -221,19 +220,15 @@ def _check_examples(examples: _Examples, folder: Path) -> None:
 
 def _add_own_sentences(examples: _Examples) -> _Examples:
     """Add the taxonomies' example sentences and the type examples: complaints that name a fact, not a feeling, as customers do."""
-    polarity = {"complaint": _CODES["neg"], "praise": _CODES["pos"], "question": _CODES["neu"], "statement": _CODES["neu"]}
-    sentences = {(row["text"], row["language"], polarity[row["type"]]) for row in _read_type_examples() if row["type"] in polarity}
-    for pack in available_packs():
-        for cause in load_taxonomy(pack).causes:
-            for utterances, label in ((cause.utterances, _CODES["neg"]), (cause.praise, _CODES["pos"])):
-                sentences |= {(text, language, label) for language, texts in utterances.items() for text in texts}
-    own = [(text, matching_text(text, language), language, label) for text, language, label in sorted(sentences) * _OWN_COPIES]
+    sentences = {(example.text, example.language, _CODES[str(example.sentiment)]) for example in own_examples()}
+    own = sorted(sentences) * _OWN_COPIES
+    texts = [text for text, _, _ in own]
     return _Examples(
-        [*examples.raw, *(raw for raw, _, _, _ in own)],
-        [*examples.texts, *(text for _, text, _, _ in own)],
-        [*examples.opinions, *([(text, len(raw))] for raw, text, _, _ in own)],
-        [*examples.languages, *(language for _, _, language, _ in own)],
-        np.concatenate([examples.labels, [label for _, _, _, label in own]]),
+        [*examples.raw, *texts],
+        [*examples.texts, *texts],
+        [*examples.opinions, *([(text, len(text))] for text in texts)],
+        [*examples.languages, *(language for _, language, _ in own)],
+        np.concatenate([examples.labels, [label for _, _, label in own]]),
         np.concatenate([examples.sets, ["own"] * len(own)]),
         np.concatenate([examples.validation, np.zeros(len(own), bool)]),
     )
@@ -241,7 +236,7 @@ def _add_own_sentences(examples: _Examples) -> _Examples:
 
 def _type_examples() -> _Examples:
     """Sentences of our own: ``type_examples.csv`` beside this module."""
-    rows = _read_type_examples()
+    rows = read_type_examples()
     texts = [matching_text(row["text"], row["language"]) for row in rows]
     codes = {kind.value: at for at, kind in enumerate(TYPE_CLASSES)}
     labels = np.array([codes[row["type"]] for row in rows])
@@ -254,11 +249,6 @@ def _type_examples() -> _Examples:
         np.array(["own"] * len(rows)),
         np.zeros(len(rows), bool),
     )
-
-
-def _read_type_examples() -> list[dict[str, str]]:
-    with Path(__file__).with_name("type_examples.csv").open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))
 
 
 def _encode(embedder: Embedder, texts: Sequence[str], progress: Progress | None, cache: Path | None) -> Vectors:

@@ -4,13 +4,17 @@
 - `translation`: a text's nearest neighbour in the other language is its translation (InfoNCE, van den Oord et al. 2018).
 - `relation`: who is near whom stays as another model sees it (relational distillation, Park et al. 2019, https://arxiv.org/abs/1904.05068).
 - `imitation`: a vector lies where another model puts it, in the cone and around its centre.
+
+`fold` brings what is read of opinions to the comments whose labels are known.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["centred", "contrast", "imitation", "relation", "shared_labels", "translation"]
+from feedback_miner.stages.sentiment import fold_weights
+
+__all__ = ["centred", "contrast", "fold", "imitation", "relation", "shared_labels", "translation"]
 
 
 def contrast(vectors: Tensor, shared: Tensor, *, temperature: float) -> Tensor:
@@ -45,6 +49,18 @@ def imitation(vectors: Tensor, reference: Tensor) -> Tensor:
     raw = (vectors * reference).sum(dim=1)
     apart = functional.cosine_similarity(vectors - mean, reference - mean, dim=1)
     return (1.0 - raw).mean() + (1.0 - apart).mean()
+
+
+def fold(odds: Tensor, lengths: Tensor, owners: Tensor, comments: int) -> Tensor:
+    """Return the odds ``(comments, 3)`` of comments from those of their opinions ``(opinions, 3)``, as `fold_sentiments` does it.
+
+    ``owners`` (opinions,) says which comment each is of, ``lengths`` how many characters it has. A comment of one opinion keeps its odds,
+    but for a constant that no softmax sees.
+    """
+    weights = fold_weights(lengths, odds.softmax(dim=1)[:, 1])
+    apart = odds - odds.mean(dim=1, keepdim=True)
+    sums = torch.zeros(comments, odds.shape[1]).index_add(0, owners, apart * weights[:, None])
+    return sums / torch.zeros(comments).index_add(0, owners, weights)[:, None]
 
 
 def centred(vectors: Tensor) -> Tensor:

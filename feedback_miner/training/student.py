@@ -11,12 +11,14 @@ should not.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tokenizers
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,6 +31,7 @@ from feedback_miner.training.examples import Example, read_examples
 from feedback_miner.training.export import export_student, read_student
 from feedback_miner.training.loop import Loop
 from feedback_miner.training.losses import imitation, relation
+from feedback_miner.training.own_sentences import own_examples
 from feedback_miner.training.sets import LEFT_OUT, load_sets
 from feedback_miner.training.tasks import KINDS, Batch, Kind, Tasks
 from feedback_miner.training.teacher import Reader, Texts, load_teacher, supervised
@@ -45,7 +48,7 @@ _OTHERS: tuple[Kind, ...] = ("memory", "memory", "translation")
 class StudentConfig:
     """How the student is trained; saved with it."""
 
-    steps: int = 2_800
+    steps: int = 4_200
     layers: tuple[int, ...] = (0, 4, 8, 11)
     sentiment_dimensions: int = 64
     theme_texts: int = 64
@@ -57,6 +60,7 @@ class StudentConfig:
     imitation_weight: float = 4.0
     relation_weight: float = 2.0
     relation_temperature: float = 0.05
+    token_weight: float = 2.0
     supervised_weight: float = 0.3
     sentiment_weight: float = 2.0
     dropout: float = 0.1
@@ -94,11 +98,12 @@ class Student(nn.Module):
         self.sentiment = nn.Linear(backbone.positions.shape[1], sentiment_dimensions)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, ids: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (texts, hidden) and (texts, sentiment dimensions); ``ids`` and ``present`` as `pad_tokens` returns them."""
+    def forward(self, ids: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return (texts, hidden), (texts, sentiment dimensions) and, of each token, (tokens of all texts, hidden); ``ids`` and ``present``
+        as `pad_tokens` returns them."""
         states = self.backbone.states(ids, present)
         sentiments = self.sentiment(self.dropout(first_of_tokens(states, present)))
-        return mean_of_tokens(states, present), functional.normalize(sentiments.float(), dim=1)
+        return mean_of_tokens(states, present), functional.normalize(sentiments.float(), dim=1), states
 
 
 def train_student(
@@ -121,7 +126,7 @@ def train_student(
         config = replace(config, start=sha256_of_file(start / "encoder.onnx")[:12])
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
-    examples = read_examples(load_sets(data, without=LEFT_OUT), progress=progress)
+    examples = [*read_examples(load_sets(data, without=LEFT_OUT), progress=progress), *own_examples()]
     tasks = Tasks(examples, seed=config.seed)
     model, master = load_teacher(teacher / "adapters.npz")
     kept = choose_pieces(model, (example.text for example in examples), known=shipped_pieces())
@@ -134,9 +139,10 @@ def train_student(
     parts = nn.ModuleDict({"student": student, "reader": reader})
     trained = [parameter for parameter in student.parameters() if parameter.requires_grad]
     loop = Loop("student", parts, [(trained, config.rate), (list(reader.parameters()), 2.5 * config.rate)], config=asdict(config))
-    losses = _Losses(
-        config, tasks, Texts(model, master, config.tokens), _StudentTexts(tokenizer, student, config), reader, _disturbance(examples)
-    )
+    pieces = np.concatenate([[model.begin_id, model.end_id], np.full(SMALL - 2, -1), kept])
+    texts = _StudentTexts(tokenizer, student, pieces, tokens=config.tokens)
+    master = master.to(torch.bfloat16)  # it only answers: half the bytes to move, and the student cannot tell
+    losses = _Losses(config, tasks, Texts(model, master, config.tokens), texts, reader, _disturbance(examples))
     loop.run(losses.of_step, checkpoints=checkpoints, progress=progress)
     export_student(backbone, student.sentiment, tokenizer, model, kept, output)
     return loop.write_report(output, examples, pieces=len(kept))
@@ -179,19 +185,33 @@ def _go_on_from(folder: Path, student: Student) -> None:
     words.small.data.copy_(torch.from_numpy(small))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """What the student says of some texts."""
+
+    vectors: Tensor
+    sentiments: Tensor
+    states: Tensor
+    """(tokens of all texts, hidden)"""
+    pieces: list[list[int]]
+    """Of each text, its tokens as the teacher numbers them; -1 for a byte."""
+
+
 class _StudentTexts:
-    """Texts in, both parts of the student's vectors out, over its own tokens."""
+    """Texts in, what the student says of them out, over its own tokens."""
 
-    def __init__(self, tokenizer: bytes, student: Student, config: StudentConfig) -> None:
+    def __init__(self, tokenizer: bytes, student: Student, pieces: NDArray[np.int64], *, tokens: int) -> None:
+        """``pieces`` are the teacher's numbers of the student's tokens."""
         self._tokenizer = tokenizers.Tokenizer.from_buffer(tokenizer)
-        self._tokenizer.enable_truncation(config.tokens)
+        self._tokenizer.enable_truncation(tokens)
         self._student = student
+        self._pieces = pieces
 
-    def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        ids, present = pad_tokens([encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))])
+    def read(self, texts: Sequence[str]) -> _Read:
+        rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
         with torch.autocast("cpu", torch.bfloat16):
-            themes, sentiments = self._student(ids, present)
-        return themes, sentiments
+            vectors, sentiments, states = self._student(*pad_tokens(rows))
+        return _Read(vectors, sentiments, states, [self._pieces[row].tolist() for row in rows])
 
 
 class _Losses:
@@ -225,16 +245,30 @@ class _Losses:
             disturb(text, language, draw) if draw.random() < config.disturbed else text
             for text, language in zip(batch.texts, batch.languages, strict=True)
         ]
-        vectors, sentiments = self._student.encode(texts)
+        read = self._student.read(texts)
         if batch.kind == "sentiment":
-            return config.sentiment_weight * self._reader.loss(sentiments, batch)
+            return config.sentiment_weight * self._reader.loss(read.sentiments, batch)
         with torch.no_grad():
-            reference = self._teacher.encode(batch.texts)
-        loss = config.imitation_weight * imitation(vectors, reference)
-        loss = loss + config.relation_weight * relation(vectors, reference, temperature=config.relation_temperature)
+            reference, states, pieces = self._teacher.read_tokens(batch.texts)
+        loss = config.imitation_weight * imitation(read.vectors, reference)
+        loss = loss + config.relation_weight * relation(read.vectors, reference, temperature=config.relation_temperature)
+        mine, theirs = (torch.from_numpy(mask) for mask in _common_tokens(read.pieces, pieces))
+        if mine.any():
+            rows = (functional.normalize(some.float(), dim=1) for some in (read.states[mine], states[theirs]))
+            loss = loss + config.token_weight * imitation(*rows)
         if batch.kind != "memory":
-            loss = loss + config.supervised_weight * supervised(vectors, batch, self._reader, temperature=config.temperature)
+            loss = loss + config.supervised_weight * supervised(read.vectors, batch, self._reader, temperature=config.temperature)
         return loss
+
+
+def _common_tokens(mine: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return, over the tokens of all texts of either side, those of texts that both sides spell alike, but for begin markers.
+
+    The begin marker is not told what to say: the student reads sentiment off it.
+    """
+    alike = [list(one) == list(other) for one, other in zip(mine, theirs, strict=True)]
+    masks = [[[same and at > 0 for at in range(len(row))] for row, same in zip(side, alike, strict=True)] for side in (mine, theirs)]
+    return np.array([*chain.from_iterable(masks[0])], bool), np.array([*chain.from_iterable(masks[1])], bool)
 
 
 def _disturbance(examples: Sequence[Example]) -> Disturbance:

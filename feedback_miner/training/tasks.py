@@ -27,11 +27,18 @@ _LABELS = 16
 """At most so many themes meet in a batch, each with a few texts: enough to contrast, and each text has a fellow."""
 _OPINION_SHARE = 0.3
 """How often a comment is represented by one of its opinions: what serves reads opinions, what is labelled are comments."""
+_WHOLE_SHARE = 0.3
+"""How often sentiment is read off a whole comment rather than off all of its opinions, as it is when it serves."""
+_MOST_OPINIONS = 8
+"""A comment of more is read as a whole: letters would be most of a batch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """``texts`` and what is known of each; of a translation batch, the second half translates the first."""
+    """``texts`` and what is known of each; of a translation batch, the second half translates the first.
+
+    A batch of sentiment knows comments, and its texts may be their opinions: ``owners`` says whose.
+    """
 
     kind: Kind
     source: str
@@ -39,10 +46,12 @@ class Batch:
     languages: list[str]
     labels: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     """Of a batch of themes: (n, labels), 1 where a text carries one."""
+    owners: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Of a batch of sentiment: (texts,), the place of each text's comment, ascending."""
     sentiments: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Of a batch of sentiment: place in ``SENTIMENTS``, -1 where unknown."""
+    """Of a batch of sentiment: (comments,), place in ``SENTIMENTS``, -1 where unknown."""
     strengths: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    """Of a batch of sentiment: -1 to 1, NaN where unknown."""
+    """Of a batch of sentiment: (comments,), -1 to 1, NaN where unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +118,13 @@ class Tasks:
         if not self._judged:
             return None
         source, examples = self._draw_source(draw, self._judged, size)
+        parts = [_parts(draw, example) for example in examples]
         return Batch(
             "sentiment",
             source,
-            [example.text for example in examples],
-            _languages(examples),
+            list(chain.from_iterable(parts)),
+            [example.language for example, of_row in zip(examples, parts, strict=True) for _ in of_row],
+            owners=np.repeat(np.arange(len(examples)), [len(of_row) for of_row in parts]),
             sentiments=np.array([-1 if example.sentiment is None else SENTIMENTS.index(example.sentiment) for example in examples]),
             strengths=np.array([np.nan if example.strength is None else example.strength for example in examples], np.float32),
         )
@@ -155,6 +166,12 @@ def _some_text(draw: np.random.Generator, example: Example) -> str:
     if example.opinions and single and draw.random() < _OPINION_SHARE:
         return example.opinions[int(draw.integers(len(example.opinions)))]
     return example.text
+
+
+def _parts(draw: np.random.Generator, example: Example) -> tuple[str, ...]:
+    """Return a comment's opinions, or now and then the whole of it."""
+    whole = draw.random() < _WHOLE_SHARE or not 0 < len(example.opinions) <= _MOST_OPINIONS
+    return (example.text,) if whole else example.opinions
 
 
 def _theme_tasks(examples: Sequence[Example]) -> list[_ThemeTask]:

@@ -8,8 +8,9 @@ taught).
     feedback-miner train encoder --data ../shared/data --output models/teacher
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from feedback_miner.embedders.e5 import InputEmbeddings
 from feedback_miner.embedders.e5_weights import PackedModel, find_packed_file, read_packed_model
 from feedback_miner.errors import InputError, WeightsError
 from feedback_miner.progress import Progress, report_to_nobody
-from feedback_miner.training.backbone import Adapter, Backbone, adapters_off, add_adapters, open_backbone, pad_tokens
+from feedback_miner.training.backbone import Adapter, Backbone, adapters_off, add_adapters, mean_of_tokens, open_backbone, pad_tokens
 from feedback_miner.training.examples import SENTIMENTS, read_examples
 from feedback_miner.training.loop import Loop
-from feedback_miner.training.losses import contrast, relation, shared_labels, translation
+from feedback_miner.training.losses import contrast, fold, relation, shared_labels, translation
+from feedback_miner.training.own_sentences import own_examples
 from feedback_miner.training.sets import LEFT_OUT, load_sets
 from feedback_miner.training.tasks import Batch, Kind, Tasks
 
@@ -35,6 +37,8 @@ _OTHERS: tuple[Kind, ...] = ("sentiment", "memory", "sentiment", "translation")
 """What comes beside themes, in turn."""
 _READER_RATE = 2.5
 """How much faster than adapters, which start near the answer, readings learn, which start from nothing."""
+_REMEMBERED = 1 << 18
+"""Texts whose tokens are kept."""
 _VECTOR_SCALE = 10.0
 """Unit vectors are spread over hundreds of axes; ten times longer a linear reading of them trains at the usual rates."""
 
@@ -70,16 +74,22 @@ class Reader(nn.Module):
         self.leaning = nn.Parameter(torch.zeros(len(sources), len(SENTIMENTS) + 1))
 
     def loss(self, vectors: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy of the sentiments that are known plus twice the squared error of the strengths that are."""
-        leaning = self.leaning[self.sources[batch.source]]
+        """Cross-entropy of the comments' sentiments that are known plus twice the squared error of the strengths that are.
+
+        Opinions are folded as they are when they serve; strength is their mean by the root of their length.
+        """
+        leaning, comments = self.leaning[self.sources[batch.source]], len(batch.sentiments)
+        owners, lengths = torch.from_numpy(batch.owners), torch.tensor([float(len(text)) for text in batch.texts])
         loss = vectors.sum() * 0.0
         known = torch.from_numpy(np.flatnonzero(batch.sentiments >= 0))
         if len(known):
-            odds = self.sentiment(vectors[known] * _VECTOR_SCALE) + leaning[:-1]
-            loss = loss + functional.cross_entropy(odds, torch.from_numpy(batch.sentiments)[known])
+            odds = fold(self.sentiment(vectors * _VECTOR_SCALE), lengths, owners, comments) + leaning[:-1]
+            loss = loss + functional.cross_entropy(odds[known], torch.from_numpy(batch.sentiments)[known])
         known = torch.from_numpy(np.flatnonzero(~np.isnan(batch.strengths)))
         if len(known):
-            strength = self.strength(vectors[known] * _VECTOR_SCALE)[:, 0] + leaning[-1]
+            weights = lengths.sqrt() / torch.zeros(comments).index_add(0, owners, lengths.sqrt())[owners]
+            read = self.strength(vectors * _VECTOR_SCALE)[:, 0] * weights
+            strength = torch.zeros(comments).index_add(0, owners, read)[known] + leaning[-1]
             loss = loss + 2.0 * functional.mse_loss(strength, torch.from_numpy(batch.strengths)[known])
         return loss
 
@@ -102,23 +112,29 @@ class Texts:
 
     def __init__(self, model: PackedModel, backbone: Backbone, tokens: int) -> None:
         self._backbone = backbone
-        self._bare = InputEmbeddings(model, max_tokens=tokens, prefix="")
-        self._prefixed = InputEmbeddings(model, max_tokens=tokens + 3)
+        # Most texts come again, and this tokenizer is slower than the model is.
+        self._bare = lru_cache(_REMEMBERED)(InputEmbeddings(model, max_tokens=tokens, prefix="").token_ids)
+        self._prefixed = lru_cache(_REMEMBERED)(InputEmbeddings(model, max_tokens=tokens + 3).token_ids)
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Return a unit row for each text."""
+        return self.read_tokens(texts)[0]
+
+    def read_tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor, list[list[int]]]:
+        """Return a unit row for each text, what the last layer says of each token (tokens of all texts, hidden), and their ids."""
         return self._run(self._bare, texts)
 
     def encode_untrained(self, texts: Sequence[str]) -> Tensor:
         """Return what the model would have answered before training."""
         with torch.no_grad(), adapters_off():
-            return self._run(self._prefixed, texts)
+            return self._run(self._prefixed, texts)[0]
 
-    def _run(self, inputs: InputEmbeddings, texts: Sequence[str]) -> Tensor:
-        ids, present = pad_tokens([inputs.token_ids(text) for text in texts])
+    def _run(self, read: Callable[[str], list[int]], texts: Sequence[str]) -> tuple[Tensor, Tensor, list[list[int]]]:
+        tokens = [read(text) for text in texts]
+        ids, present = pad_tokens(tokens)
         with torch.autocast("cpu", torch.bfloat16):
-            vectors: Tensor = self._backbone(ids, present)
-        return vectors
+            states = self._backbone.states(ids, present)
+            return mean_of_tokens(states, present), states, tokens
 
 
 def train_encoder(
@@ -132,7 +148,7 @@ def train_encoder(
     config = config or TeacherConfig()
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
-    examples = read_examples(load_sets(data, without=LEFT_OUT), progress=progress)
+    examples = [*read_examples(load_sets(data, without=LEFT_OUT), progress=progress), *own_examples()]
     tasks = Tasks(examples, seed=config.seed)
     if tasks.draw(0, "themes", config.theme_texts) is None:
         raise InputError(f"{data} has no set with themes to train on: at least 60 rows, two themes that three rows share each")

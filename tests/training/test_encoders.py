@@ -51,7 +51,7 @@ def trained(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         done = CliRunner().invoke(app, ["train", *arguments, "--checkpoints", str(folder / "state"), "--quiet"])
         assert done.exit_code == 0, done.output
-        assert json.loads(done.output)["sets"] == ["corrected"]
+        assert "corrected" in json.loads(done.output)["sets"]
     return folder
 
 

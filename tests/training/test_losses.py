@@ -6,7 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the [train] extra is not installed")
 
-from feedback_miner.training.losses import centred, contrast, imitation, relation, shared_labels, translation  # noqa: E402
+from feedback_miner.domain import Sentiment  # noqa: E402
+from feedback_miner.stages.sentiment import fold_sentiments  # noqa: E402
+from feedback_miner.training.losses import centred, contrast, fold, imitation, relation, shared_labels, translation  # noqa: E402
 
 
 def unit(*rows: list[float]) -> "torch.Tensor":
@@ -67,3 +69,12 @@ def test_centred_rows_have_length_one_and_no_common_direction() -> None:
     rows = centred(unit([3.0, 1.0], [3.0, -1.0], [3.0, 0.5], [3.0, -0.5]))
     assert rows.norm(dim=1).tolist() == pytest.approx([1.0] * 4)
     assert (rows @ rows.T).min() < -0.9
+
+
+def test_fold_reads_a_comment_as_it_is_read_when_it_serves() -> None:
+    odds = torch.tensor([[2.0, 0.1, -1.0], [-1.0, 0.4, 0.7], [0.2, 1.5, 0.1]])
+    lengths = [9, 30, 12]
+    folded = fold(odds, torch.tensor(lengths).float(), torch.tensor([0, 0, 1]), 2).softmax(dim=1)
+    served = fold_sentiments([Sentiment(*row) for row in odds[:2].softmax(dim=1).tolist()], lengths[:2])
+    assert folded[0].tolist() == pytest.approx([served.negative, served.neutral, served.positive], abs=1e-5)
+    assert folded[1].tolist() == pytest.approx(odds[2].softmax(dim=0).tolist(), abs=1e-6), "one opinion is the comment"

@@ -78,6 +78,23 @@ def test_sentiment_and_strength_are_told_where_known(examples: list[Example]) ->
         assert np.isnan(strength) == (number != 0)
 
 
+def test_sentiment_is_read_off_opinions_as_it_is_when_it_serves_and_now_and_then_off_the_whole() -> None:
+    comments = [example("split", n, sentiment="neg", opinions=(f"one {n}", f"two {n}")) for n in range(80)]
+    letters = [example("letters", n, sentiment="pos", opinions=tuple(f"{n} {at}" for at in range(30))) for n in range(80)]
+    tasks = Tasks([*comments, *letters], seed=1)
+    batches = [tasks.draw(step, "sentiment", SIZE) for step in range(12)]
+    assert {batch.source for batch in batches} == {"split", "letters"}
+    for batch in batches:
+        assert batch.owners.tolist() == sorted(batch.owners.tolist())
+        assert set(batch.owners.tolist()) == set(range(len(batch.sentiments))) == set(range(SIZE))
+        if batch.source == "letters":
+            assert all(text.startswith("letters says") for text in batch.texts)
+            continue
+        parts = [[text for text, owner in zip(batch.texts, batch.owners, strict=True) if owner == at] for at in range(SIZE)]
+        assert {len(of_row) for of_row in parts} == {1, 2}
+        assert all(len({text.split()[-1] for text in of_row}) == 1 for of_row in parts)
+
+
 def test_the_second_half_of_a_translation_batch_translates_the_first(examples: list[Example]) -> None:
     batch = Tasks(examples, seed=1).draw(0, "translation", SIZE)
     assert batch.languages == ["en"] * 12 + ["zh"] * 12
