@@ -18,7 +18,7 @@ from feedback_miner.domain import Exemplar, Opinion, Theme, ThemeSet, Vectors
 from feedback_miner.embedders import Embedder
 from feedback_miner.labeller import LlmLabeller
 from feedback_miner.progress import Progress
-from feedback_miner.stages.causes import cause_prior, fit_causes, score_causes
+from feedback_miner.stages.causes import cause_prior, find_causes, score_causes
 from feedback_miner.stages.cluster import Clusters, assign_in_waves, fit_clusters, fit_more_clusters
 from feedback_miner.stages.label import ThemeLabel, ThemeMembers, label_parents, label_themes
 from feedback_miner.stages.sentiment import Heads
@@ -80,7 +80,7 @@ def fit_theme_set(
     fitted = fit_clusters(space[: config.max_fit_opinions], config)  # rows are in hash order: a prefix is a fair draw
     progress("themes", 1, 4)
     members = _members(space, fitted.centres, fitted.thresholds)
-    columns, cause_weights = fit_causes(taxonomy, heads_embedder.encode, heads.language_means)
+    columns, cause_weights = find_causes(taxonomy, heads.causes, heads_embedder.encode, heads.language_means)
     cause_priors = _cause_priors(encoded, members, heads, cause_weights)
     progress("themes", 2, 4)
     leaves, parents, names = _name_themes(encoded, opinions, members, fitted, masks, themes_in.place_phrases, labeller)

@@ -1,8 +1,9 @@
-"""Root causes of opinions: a softmax regression over aligned vectors, fitted on nothing but a taxonomy's own example utterances.
+"""Root causes of opinions: a softmax regression over aligned vectors, fitted on a taxonomy's own example utterances.
 
 Comes in: aligned vectors; goes out: aspects and causes with score, runner-up and an honest "unmapped". Both languages' utterances,
-complaints and praise alike, teach a cause its *aspect*; whether an opinion is a complaint about it is the sentiment's business. A
-taxonomy of the user's own needs no training data beyond its utterances. What a theme is about then says what its members are likely about:
+complaints and praise alike, teach a cause its *aspect*; whether an opinion is a complaint about it is the sentiment's business. A taxonomy
+of the user's own needs no training data beyond its utterances; for the packs that ship, labelled comments were fitted beside them
+(`training.cause_head`), and what came of it is among the heads. What a theme is about then says what its members are likely about:
 ``cause_prior`` is frozen with the theme, ``adjust_to_prior`` weighs each member's reading with it.
 """
 
@@ -15,7 +16,17 @@ from feedback_miner.domain import Aspect, CauseScore, Sentiment, Vectors
 from feedback_miner.stages.space import align_vectors
 from feedback_miner.taxonomy import Taxonomy
 
-__all__ = ["UNMAPPED", "adjust_to_prior", "cause_prior", "fit_causes", "read_aspects", "score_causes", "taxonomy_utterances"]
+__all__ = [
+    "UNMAPPED",
+    "adjust_to_prior",
+    "cause_prior",
+    "find_causes",
+    "fit_causes",
+    "pack_name",
+    "read_aspects",
+    "score_causes",
+    "taxonomy_utterances",
+]
 
 UNMAPPED = "unmapped"
 _INVERSE_REGULARISATION = 10.0
@@ -31,6 +42,21 @@ def taxonomy_utterances(taxonomy: Taxonomy) -> list[tuple[str, str, str]]:
         for utterances in (cause.utterances, cause.praise):
             examples += [(cause.id, language, text) for language, texts in utterances.items() for text in texts]
     return sorted(set(examples))
+
+
+def pack_name(taxonomy: Taxonomy) -> str:
+    """Return what fitted causes of a taxonomy are kept under: id and version, which tells of any change in it."""
+    return f"{taxonomy.id} {taxonomy.version}"
+
+
+def find_causes(
+    taxonomy: Taxonomy,
+    fitted: Mapping[str, tuple[tuple[str, ...], Vectors]],
+    encode: Callable[[Sequence[str]], Vectors],
+    means: Mapping[str, Vectors],
+) -> tuple[tuple[str, ...], Vectors]:
+    """Return the columns and weights of this very taxonomy that came with the heads (`Heads.causes`); of any other, as `fit_causes`."""
+    return fitted.get(pack_name(taxonomy)) or fit_causes(taxonomy, encode, means)
 
 
 def fit_causes(

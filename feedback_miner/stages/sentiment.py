@@ -7,7 +7,7 @@ text at a time. The heads are fitted by ``feedback-miner train heads`` and live 
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,16 @@ from feedback_miner.domain import FeedbackType, Sentiment, Vectors
 from feedback_miner.errors import WeightsError
 from feedback_miner.stages.lexical import hash_ngrams
 
-__all__ = ["SENTIMENT_CLASSES", "TYPE_CLASSES", "Head", "Heads", "fold_sentiments", "fold_weights", "load_heads"]
+__all__ = ["SENTIMENT_CLASSES", "TYPE_CLASSES", "Head", "Heads", "cause_arrays", "fold_sentiments", "fold_weights", "load_heads"]
 
 SENTIMENT_CLASSES = ("negative", "neutral", "positive")
 TYPE_CLASSES = (FeedbackType.COMPLAINT, FeedbackType.PRAISE, FeedbackType.SUGGESTION, FeedbackType.QUESTION, FeedbackType.STATEMENT)
 
 _LEAST = 1e-6
 """No probability counts as less in a fold: six decimals are what is kept."""
+
+_CAUSES, _WEIGHTS = "causes ", " weights"
+"""Arrays ``causes <pack> columns`` and ``causes <pack> weights``."""
 
 _Spelling = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Buckets and values of ``hash_ngrams``."""
@@ -80,6 +83,8 @@ class Heads:
     """The encoder's mean vector of each language over its training texts; the prior of every theme set's means."""
     theme_projection: Vectors
     """(d, p): what themes are compared in beside the vector itself; p is 0 where none was fitted."""
+    causes: Mapping[str, tuple[tuple[str, ...], Vectors]] = field(default_factory=dict)
+    """Of each taxonomy that was fitted beside the heads, by `stages.causes.pack_name`: columns, and weights ``(d + 1, columns)``."""
 
     def read(self, vectors: Vectors, texts: Sequence[str]) -> tuple[list[Sentiment], list[FeedbackType]]:
         """Return each text's sentiment, and what it does.
@@ -143,6 +148,17 @@ def load_heads(path: Path) -> Heads:
                 for name in ("sentiment", "type")
             )
             projection = arrays["theme_projection"].astype(np.float32)
-            return Heads(str(arrays["encoder_version"]), str(arrays["version"]), sentiment, type_, means, projection)
+            causes = {name: (tuple(arrays[f"{_CAUSES}{name} columns"].tolist()), weights) for name, weights in _cause_weights(arrays)}
+            return Heads(str(arrays["encoder_version"]), str(arrays["version"]), sentiment, type_, means, projection, causes)
     except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise WeightsError(f"{path} does not hold sentiment and type heads: {error}; fit them with `feedback-miner train heads`") from error
+
+
+def cause_arrays(name: str, columns: Sequence[str], weights: Vectors) -> dict[str, NDArray[Any]]:
+    """Return a taxonomy's causes as `load_heads` finds them among the arrays of heads."""
+    return {f"{_CAUSES}{name} columns": np.array(columns), f"{_CAUSES}{name}{_WEIGHTS}": weights.astype(np.float16)}
+
+
+def _cause_weights(arrays: Any) -> list[tuple[str, Vectors]]:
+    names = [key.removeprefix(_CAUSES).removesuffix(_WEIGHTS) for key in arrays.files if key.startswith(_CAUSES) and key.endswith(_WEIGHTS)]
+    return [(name, arrays[f"{_CAUSES}{name}{_WEIGHTS}"].astype(np.float32)) for name in names]

@@ -1,4 +1,4 @@
-"""``train heads``: sentiment and type heads on a frozen encoder, with their baseline, from labelled sets by the split rule.
+"""``train heads``: sentiment, type and causes on a frozen encoder, with their baselines, from labelled sets by the split rule.
 
 In: a folder of labelled sets (``sets.py``), the type examples of our own, an encoder. Out: ``heads.npz``, and ``heads.json`` with every
 score on validation rows beside a character TF-IDF + linear SVM that is fitted here on the same rows. The model card quotes that file.
@@ -30,10 +30,13 @@ from feedback_miner.errors import InputError
 from feedback_miner.evaluate import comment_sentiments, sentiment_metrics
 from feedback_miner.progress import Progress
 from feedback_miner.reading import read_text
+from feedback_miner.stages.causes import pack_name
 from feedback_miner.stages.clean import matching_text
 from feedback_miner.stages.lexical import ngram_matrix
-from feedback_miner.stages.sentiment import SENTIMENT_CLASSES, TYPE_CLASSES, load_heads
+from feedback_miner.stages.sentiment import SENTIMENT_CLASSES, TYPE_CLASSES, cause_arrays, load_heads
 from feedback_miner.stages.space import align_vectors
+from feedback_miner.taxonomy import available_packs, load_taxonomy
+from feedback_miner.training.cause_head import fit_cause_head, read_gold, score_gold
 from feedback_miner.training.fit_head import Comments, fit_head
 from feedback_miner.training.own_sentences import own_examples, read_type_examples
 from feedback_miner.training.projection import THEME_LABELS, LabelledVectors, fit_projection
@@ -110,7 +113,7 @@ class _Examples:
 def train_heads(
     folder: Path, *, encoder: str = DEFAULT_ENCODER, output: Path, progress: Progress | None = None, cache: Path | None = None
 ) -> dict[str, Any]:
-    """Fit both heads, write ``heads.npz`` and ``heads.json`` into ``output`` and return what ``heads.json`` holds.
+    """Fit the heads, write ``heads.npz`` and ``heads.json`` into ``output`` and return what ``heads.json`` holds.
 
     ``cache``, a folder outside the project, keeps vectors between runs (encoding is nearly all of the time). The manifest is not touched:
     ``python -m feedback_miner.weights`` prints the hashes to paste.
@@ -134,6 +137,8 @@ def train_heads(
         with threadpool_limits(1), _one_thread():  # sums in one order, however many cores the machine has
             head = fit_head(comments, np.array([calibrates(text) for text in taught.texts]), len(classes))
         arrays |= {f"{name}_{part}": array for part, array in head.items()}
+    causes, of_causes = _fit_causes(sets, encode, means)
+    arrays |= causes
     arrays["theme_projection"] = _fit_theme_projection(sets, embedder, progress, cache, means)
     version = hashlib.sha256(b"".join(np.ascontiguousarray(arrays[key]).tobytes() for key in sorted(arrays))).hexdigest()[:12]
     output.mkdir(parents=True, exist_ok=True)
@@ -145,10 +150,29 @@ def train_heads(
         "own_sentences": int((training.sets == "own").sum()) // _OWN_COPIES,
         "type_examples": len(types.texts),
         "sets": sorted(SENTIMENT_SETS),
+        "causes": of_causes,
         "validation": _score(examples.select(~known), training, output / "heads.npz", embedder, progress),
     }
     (output / "heads.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return report
+
+
+def _fit_causes(
+    sets: Mapping[str, LabelledSet], encode: Callable[[Sequence[str]], Vectors], means: Mapping[str, Vectors]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fit the causes of every pack that ships; return their arrays, and how often those of the default pack are right on validation rows,
+    beside what its own sentences alone would have been."""
+    known, asked = (read_gold(sets, validation=side) for side in (False, True))
+    arrays: dict[str, Any] = {}
+    with threadpool_limits(1):
+        fitted = {pack: fit_cause_head(load_taxonomy(pack), known, encode, means) for pack in available_packs()}
+        alone = fit_cause_head(load_taxonomy("default"), [], encode, means)
+    for pack, found in fitted.items():
+        arrays |= cause_arrays(pack_name(load_taxonomy(pack)), *found)
+    if not asked:
+        return arrays, {}
+    after, before = (score_gold(asked, *found, encode, means) for found in (fitted["default"], alone))
+    return arrays, {source: {**score, "sentences_alone": before[source]["right"]} for source, score in after.items()}
 
 
 def _fit_theme_projection(

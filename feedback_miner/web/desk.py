@@ -20,7 +20,7 @@ from feedback_miner.embedders.one_by_one import available_cpus
 from feedback_miner.errors import FeedbackMinerError, NotFoundError
 from feedback_miner.jobs.living import living_theme_set
 from feedback_miner.jobs.workshop import Models, Workshop
-from feedback_miner.stages.causes import fit_causes
+from feedback_miner.stages.causes import find_causes
 from feedback_miner.store import findings
 from feedback_miner.taxonomy import load_taxonomy, taxonomy_to_mapping
 from feedback_miner.theme_set import theme_set_version
@@ -190,7 +190,7 @@ def _classifier(theme_set: ThemeSet, models: Models) -> Classifier:
 def _themeless(models: Models) -> ThemeSet:
     """Return a theme set without themes: sentiment, type and the default pack's causes are read all the same."""
     taxonomy = load_taxonomy("default")
-    columns, weights = fit_causes(taxonomy, models.heads_embedder.encode, models.heads.language_means)
+    columns, weights = find_causes(taxonomy, models.heads.causes, models.heads_embedder.encode, models.heads.language_means)
     dimensions = models.embedder.dimensions
     own = models.heads.encoder_version == models.embedder.version
     projection = models.heads.theme_projection if own else np.zeros((dimensions, 0), np.float32)

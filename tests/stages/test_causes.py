@@ -12,7 +12,9 @@ from feedback_miner.stages.causes import (
     UNMAPPED,
     adjust_to_prior,
     cause_prior,
+    find_causes,
     fit_causes,
+    pack_name,
     read_aspects,
     score_causes,
     taxonomy_utterances,
@@ -74,6 +76,15 @@ def test_tells_its_own_sentences_apart(causes: list[str], chatter: bool) -> None
         (row,) = score([text], weights)
         assert columns[row.argmax()] == cause
         assert row.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_finds_what_came_with_the_heads_for_this_very_taxonomy_and_fits_any_other() -> None:
+    taxonomy, other = small_taxonomy(["late"]), small_taxonomy(["late", "rude"])
+    kept = {pack_name(taxonomy): (("late", UNMAPPED), np.ones((TinyEmbedder.dimensions + 1, 2), np.float32))}
+    assert find_causes(taxonomy, kept, TinyEmbedder().encode, MEANS) is kept[pack_name(taxonomy)]
+    columns, weights = find_causes(other, kept, TinyEmbedder().encode, MEANS)
+    assert columns == ("late", "rude", UNMAPPED)
+    assert np.array_equal(weights, fit_causes(other, TinyEmbedder().encode, MEANS)[1])
 
 
 def test_two_classes_get_the_probabilities_of_the_logistic_regression() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from feedback_miner.domain import FeedbackType, Polarity, Sentiment
 from feedback_miner.errors import WeightsError
 from feedback_miner.stages.lexical import BUCKETS, hash_ngrams
-from feedback_miner.stages.sentiment import SENTIMENT_CLASSES, TYPE_CLASSES, Head, Heads, fold_sentiments, load_heads
+from feedback_miner.stages.sentiment import SENTIMENT_CLASSES, TYPE_CLASSES, Head, Heads, cause_arrays, fold_sentiments, load_heads
 
 WIDTH = 8
 
@@ -192,6 +192,15 @@ def test_loads_what_was_written(tmp_path: Path, heads: Heads, rows: tuple[np.nda
     assert loaded.read_sentiments(*rows) == heads.read_sentiments(*rows)
     assert set(loaded.language_means) == {"und"}
     assert loaded.theme_projection.shape == (WIDTH, 0)
+    assert loaded.causes == {}
+
+
+def test_loads_the_causes_of_the_packs_that_were_fitted_beside(tmp_path: Path, heads: Heads) -> None:
+    kept = cause_arrays("small 1+abcd", ["late", "unmapped"], np.full((WIDTH + 1, 2), 0.5, np.float32))
+    ((name, (columns, weights)),) = load_heads(write_heads(tmp_path / "heads.npz", heads, **kept)).causes.items()
+    assert (name, columns) == ("small 1+abcd", ("late", "unmapped"))
+    assert weights.dtype == np.float32
+    assert weights.tolist() == np.full((WIDTH + 1, 2), 0.5).tolist()
 
 
 @pytest.mark.parametrize("missing", ["sentiment_hidden", "type_lexical", "encoder_version", "theme_projection"])
