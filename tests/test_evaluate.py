@@ -316,6 +316,21 @@ def test_predicts_labels_it_never_saw_from_causes(tmp_path: Path, crosswalk: Pat
     check_json(metrics)
 
 
+def test_a_label_of_two_causes_together_is_told_from_each_alone(tmp_path: Path, quick_config: MiningConfig) -> None:
+    file = tmp_path / "together.toml"
+    file.write_text('[labels]\nparcel = ["late"]\nclerk = ["rude"]\nboth = ["late + rude"]\n', encoding="utf-8")
+    says = {
+        "parcel": "the parcel came late",
+        "clerk": "the staff were rude",
+        "both": "the rude staff came late with the parcel",
+    }
+    rows = [(f"{text} {at}", label) for label, text in says.items() for at in range(4)]
+    metrics = evaluate_zero_shot(
+        write_csv(tmp_path / "asked.csv", ("text", "label"), rows), file, text="text", label="label", config=quick_config
+    )
+    assert metrics["labels"] == {"parcel": 1.0, "clerk": 1.0, "both": 1.0}
+
+
 def test_predicts_several_labels_where_rows_have_several(tmp_path: Path, crosswalk: Path, quick_config: MiningConfig) -> None:
     both = "The parcel came late, delivery took far too long. And rude people on the phone, the staff were rude."
     rows = [(f"{both} {at}", "parcel|clerk") for at in range(5)] + [(f"the parcel came late {at}", "parcel") for at in range(5)]
@@ -332,7 +347,9 @@ def test_predicts_several_labels_where_rows_have_several(tmp_path: Path, crosswa
         ("labels = 3", "two labels or more"),
         ("[labels\n", "no TOML"),
         ('[labels]\na = ["late"]\nb = []\n', "label 'b' needs a list of causes"),
+        ('[labels]\na = ["late"]\nb = [3]\n', "label 'b' needs a list of causes"),
         ('[labels]\na = ["late"]\nb = ["lost"]\n', "'lost' of label 'b' is no cause of taxonomy 'two-causes'"),
+        ('[labels]\na = ["late"]\nb = ["late + lost"]\n', "'lost' of label 'b' is no cause of taxonomy 'two-causes'"),
     ],
 )
 def test_says_what_is_wrong_with_a_crosswalk(tmp_path: Path, quick_config: MiningConfig, content: str, said: str) -> None:

@@ -59,9 +59,10 @@ def evaluate_zero_shot(
 ) -> dict[str, Any]:
     """Predict labels (joined by ``|``) from the causes of a taxonomy that was fitted on nothing but its own example sentences.
 
-    A label is as likely as its causes in ``crosswalk`` (see `load_crosswalk`) are together, in the opinion where they are likeliest. Where
-    every row has one label the likeliest is predicted; else every label at the taxonomy's threshold, and at least one. Rows without a
-    label of the crosswalk are skipped.
+    A label is as likely as the causes that it may mean by ``crosswalk`` (see `load_crosswalk`) are in sum, in the opinion where they are
+    likeliest; causes that it means together count by their geometric mean, times their number: one where all are equally likely and no
+    other is. Where every row has one label the likeliest is predicted; else every label at the taxonomy's threshold, and at least one. Rows
+    without a label of the crosswalk are skipped.
     """
     from sklearn.metrics import f1_score
 
@@ -73,13 +74,13 @@ def evaluate_zero_shot(
         raise InputError(f"column {label!r} of {path} has none of the crosswalk's labels ({', '.join(names)})")
     heads, embedder = load_heads_for(load_embedder(config.encoder))
     columns, weights = fit_causes(taxonomy, embedder.encode, heads.language_means)
-    places = [[columns.index(cause) for cause in causes_of[name]] for name in names]
+    places = [[[columns.index(cause) for cause in meant] for meant in causes_of[name]] for name in names]
     readings = [read_text(given) for given in asked.texts]
     spans = [(opinion.matching, reading.language) for reading in readings for opinion in reading.opinions]
     texts = [span for span, _ in spans]
     vectors = half_precision(embedder.encode(texts, progress=counting(progress, len(texts))))
     causes = score_causes(align_vectors(vectors, texts, [language for _, language in spans], heads.language_means), weights)
-    likely = iter(np.stack([causes[:, columns_of].sum(axis=1) for columns_of in places], axis=1))
+    likely = iter(np.stack([sum(_together(causes[:, meant]) for meant in meanings) for meanings in places], axis=1))
     scores = np.zeros(asked.matrix.shape)
     for row, reading in enumerate(readings):
         scores[row] = np.max([scores[row], *(next(likely) for _ in reading.opinions)], axis=0)
@@ -94,6 +95,12 @@ def evaluate_zero_shot(
         "labels": {name: float(score) for name, score in zip(names, of_label, strict=True)},
         "skipped": asked.skipped,
     }
+
+
+def _together(chances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how likely each row is about all of these causes, ``(n, causes)``, at once."""
+    causes = chances.shape[1]
+    return np.asarray(causes * chances.prod(axis=1) ** (1.0 / causes))
 
 
 def evaluate_strength(

@@ -3,9 +3,11 @@
 A TOML file of one table::
 
     [labels]
-    "Late Flight" = ["process.delivery", "service.wait"]
+    "Lost Luggage" = ["process.delivery", "communication.transparency"]
+    "Damaged Luggage" = ["process.delivery + product.quality"]
 
-Two labels may share a cause. With one, a taxonomy is measured on labels that it was not made for.
+A label means any of what it lists; causes joined by ``+`` it means together. Two labels may share a cause. With one, a taxonomy is measured
+on labels that it was not made for.
 """
 
 import tomllib
@@ -18,8 +20,11 @@ from feedback_miner.taxonomy.model import Taxonomy
 __all__ = ["load_crosswalk"]
 
 
-def load_crosswalk(path: Path | str, taxonomy: Taxonomy) -> Mapping[str, tuple[str, ...]]:
-    """Return label -> cause ids, labels in the file's order; TaxonomyError where the file is no crosswalk to this taxonomy."""
+def load_crosswalk(path: Path | str, taxonomy: Taxonomy) -> Mapping[str, tuple[tuple[str, ...], ...]]:
+    """Return label -> what it may mean, each one cause id or several together, labels in the file's order.
+
+    Raises TaxonomyError where the file is no crosswalk to this taxonomy.
+    """
     try:
         labels = tomllib.loads(Path(path).read_text("utf-8")).get("labels")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -27,9 +32,11 @@ def load_crosswalk(path: Path | str, taxonomy: Taxonomy) -> Mapping[str, tuple[s
     if not isinstance(labels, dict) or len(labels) < 2:
         raise TaxonomyError(f"{path} has no table [labels] of two labels or more, each with a list of causes")
     known = {cause.id for cause in taxonomy.causes}
+    meanings = {}
     for label, causes in labels.items():
-        if not isinstance(causes, list) or not causes:
+        if not isinstance(causes, list) or not causes or not all(isinstance(cause, str) for cause in causes):
             raise TaxonomyError(f"{path}: label {label!r} needs a list of causes, not {causes!r}")
-        if strangers := [cause for cause in causes if cause not in known]:
+        meanings[label] = tuple(tuple(cause.strip() for cause in joined.split("+")) for joined in causes)
+        if strangers := [cause for meant in meanings[label] for cause in meant if cause not in known]:
             raise TaxonomyError(f"{path}: {strangers[0]!r} of label {label!r} is no cause of taxonomy {taxonomy.id!r}")
-    return {label: tuple(causes) for label, causes in labels.items()}
+    return meanings
