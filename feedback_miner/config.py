@@ -11,7 +11,7 @@ from feedback_miner.errors import InputError
 
 __all__ = ["DEFAULT_ENCODER", "MiningConfig", "Settings"]
 
-DEFAULT_ENCODER = "e5-small"
+DEFAULT_ENCODER = "feedback-small"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +36,9 @@ class MiningConfig:
     max_leaves: int = 200
     seed: int = 7
 
-    cause_threshold: float = 0.25
-    """A cause is mapped at this calibrated score or above; below it the opinion is honestly unmapped."""
+    cause_threshold: float = 0.2
+    """A cause is mapped at this score or above; below it the opinion is honestly unmapped. Chosen on labelled comments that causes were
+    fitted without: there two in three of those mapped are right."""
 
     min_group_people: int = 5
     """Groups under this many people are not broken down (privacy)."""

@@ -15,7 +15,7 @@ Encoder = Annotated[
     str,
     typer.Option(
         metavar="NAME_OR_FOLDER",
-        help="e5-small or feedback-small (built in), tiny (for tests), a sentence-transformers name, or a folder.",
+        help="feedback-small (built in), e5-small, tiny (for tests), a sentence-transformers name, or a folder.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]

@@ -20,7 +20,9 @@ from feedback_miner.errors import InputError, NotFoundError
 
 __all__ = ["invite", "serve", "worker"]
 
-_Encoder = Annotated[str | None, typer.Option(metavar="NAME", help="Embedder of new projects. [default: e5-small]", show_default=False)]
+_Encoder = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Embedder of new projects. [default: feedback-small]", show_default=False)
+]
 _LogLevel = Annotated[
     str | None,
     typer.Option(metavar="LEVEL", help="error, warning, info or debug; info logs requests, jobs. [default: warning]", show_default=False),

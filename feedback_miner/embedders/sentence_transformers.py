@@ -37,7 +37,7 @@ class SentenceTransformersEmbedder:
             import torch
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
-            message = f"encoder {name!r} needs sentence-transformers; run `pip install 'feedback-miner[models]'`, or use 'e5-small'"
+            message = f"encoder {name!r} needs sentence-transformers; run `pip install 'feedback-miner[models]'`, or use 'feedback-small'"
             raise MissingExtraError(message) from error
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
@@ -45,7 +45,7 @@ class SentenceTransformersEmbedder:
         except (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, ImportError) as error:
             message = (
                 f"encoder {name!r} cannot be loaded ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}); "
-                f"give a sentence-transformers name or folder, download it first where the hub is out of reach, or use 'e5-small'"
+                f"give a sentence-transformers name or folder, download it first where the hub is out of reach, or use 'feedback-small'"
             )
             raise WeightsError(message) from error
         self.name = name

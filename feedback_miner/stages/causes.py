@@ -30,7 +30,7 @@ __all__ = [
 
 UNMAPPED = "unmapped"
 _INVERSE_REGULARISATION = 10.0
-"""By 5-fold cross-validation over the default pack's utterances: .82 of 36 classes right."""
+"""By 5-fold cross-validation over the default pack's utterances, in the vectors of e5-small: .82 of 36 classes right."""
 _LEAST_PRIOR = 0.02
 """No theme rules a cause out."""
 

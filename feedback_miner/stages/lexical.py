@@ -9,12 +9,15 @@ from scipy.sparse import csr_matrix, hstack
 
 from feedback_miner.domain import Vectors
 
-__all__ = ["BUCKETS", "DENSE_SCALE", "design_matrix", "hash_ngrams", "ngram_matrix"]
+__all__ = ["BUCKETS", "DENSE_SCALE", "RARITY_STEP", "design_matrix", "hash_ngrams", "ngram_matrix", "ngram_rarity", "weigh_ngrams"]
 
 BUCKETS = 1 << 17
 """Rows of a hashed n-gram table; part of the format of ``heads.npz``."""
 DENSE_SCALE = 12.0
 """Vectors enter a regression this much longer than n-grams: a unit row spread over 384 axes would be regularised away."""
+
+RARITY_STEP = 1 / 16
+"""Rarities are kept in eight bits, so many to one."""
 
 _LONGEST = 4
 _LONGEST_TEXT = 2_000
@@ -42,6 +45,21 @@ def ngram_matrix(texts: Sequence[str]) -> csr_matrix:
     columns = np.concatenate([buckets for buckets, _ in hashed])
     values = np.concatenate([values for _, values in hashed])
     return csr_matrix((values, columns, starts), shape=(len(texts), BUCKETS))
+
+
+def ngram_rarity(matrix: csr_matrix) -> NDArray[np.uint8]:
+    """Return ``(BUCKETS,)``: 1 + ln((1 + texts) / (1 + texts with a bucket)), the inverse document frequency, in steps of `RARITY_STEP`."""
+    texts = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    rarity = 1.0 + np.log((1.0 + matrix.shape[0]) / (1.0 + texts))
+    return np.asarray(np.clip(np.round(rarity / RARITY_STEP), 1, 255), np.uint8)
+
+
+def weigh_ngrams(matrix: csr_matrix, rarity: NDArray[np.uint8]) -> csr_matrix:
+    """Return the rows of ``matrix`` with each value times its bucket's rarity, of length 1 again."""
+    weighed = matrix.multiply(rarity.astype(np.float32)[None, :]).tocsr()
+    lengths = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=1)).ravel())
+    weighed.data /= np.repeat(np.maximum(lengths, 1e-12), np.diff(weighed.indptr))
+    return weighed
 
 
 def design_matrix(vectors: Vectors, texts: Sequence[str]) -> csr_matrix:

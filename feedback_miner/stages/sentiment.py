@@ -51,6 +51,8 @@ class Head:
     """(BUCKETS, classes), times ``lexical_scale``."""
     lexical_scale: NDArray[np.float32]
     """(classes,)"""
+    rarity: NDArray[np.uint8] | None = None
+    """(BUCKETS,): what an n-gram counts, as `lexical.ngram_rarity`; all alike where there is none."""
 
     def probabilities(self, vectors: Vectors, spellings: Sequence[_Spelling]) -> NDArray[np.float64]:
         """Return ``(n, classes)``; each row by itself, so a text gets the same bits alone and in company.
@@ -63,11 +65,16 @@ class Head:
             meaning = np.zeros(self.lexical.shape[1], np.float32)
             for hidden, output in zip(self.hidden, self.output, strict=True):
                 meaning += np.maximum(centred @ hidden[:-1] + hidden[-1], 0.0) @ output[:-1] + output[-1]
-            spelling = (values @ self.lexical[buckets].astype(np.float32)) * self.lexical_scale
-            logits = (meaning / len(self.hidden) + spelling).astype(np.float64)
+            logits = (meaning / len(self.hidden) + self._spelling_odds(buckets, values)).astype(np.float64)
             odds = np.exp(logits - logits.max())
             result[row] = odds / odds.sum()
         return result
+
+    def _spelling_odds(self, buckets: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.rarity is not None:
+            values = values * self.rarity[buckets]
+            values = values / np.sqrt(values @ values)
+        return np.asarray((values @ self.lexical[buckets].astype(np.float32)) * self.lexical_scale, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,6 +151,7 @@ def load_heads(path: Path) -> Heads:
                     output=arrays[f"{name}_output"].astype(np.float32),
                     lexical=arrays[f"{name}_lexical"],
                     lexical_scale=arrays[f"{name}_lexical_scale"].astype(np.float32),
+                    rarity=arrays[f"{name}_rarity"] if f"{name}_rarity" in arrays.files else None,
                 )
                 for name in ("sentiment", "type")
             )

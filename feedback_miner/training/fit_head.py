@@ -6,7 +6,7 @@ bag is fine" in an angry letter is not taught to be angry.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from feedback_miner.domain import Vectors
+from feedback_miner.stages.lexical import ngram_rarity, weigh_ngrams
 from feedback_miner.training.losses import fold
 
 __all__ = ["Comments", "fit_head"]
@@ -35,7 +36,8 @@ _SPREAD = 0.4
 """Standard deviation of every dimension as networks see it: so a unit vector, spread over hundreds of axes, trains at the usual rates."""
 _SPELLING = 0.4
 """How much the n-grams say while networks are trained beside them; what both are worth is weighed afterwards."""
-_RIDGE = 6.0
+_RIDGE = 1.0
+"""Chosen, as n-grams counting by rarity were, on the rows that heads are weighed on: .683 on them, .675 with all n-grams alike."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,14 +70,19 @@ class Comments:
 
 
 def fit_head(comments: Comments, held_back: NDArray[np.bool_], classes: int) -> dict[str, Any]:
-    """Fit networks and n-grams, weigh them on the held-back comments, fit both again on everything.
+    """Fit networks and n-grams, and weigh them on the held-back comments: what was weighed is what serves.
 
+    Fitted again on everything, held-back comments included, it would be no better on comments that it has not seen (a head that was given
+    half of them found .684 of the other half, one that was given none .683), and its weights would be another head's.
     Comments without opinions teach nothing and are left out. The same input gives the same bits on one machine.
     """
     said = np.diff(comments.starts) > 0
-    fitted = _fit_parts(comments.select(np.flatnonzero(said & ~held_back)), classes)
-    meaning_weight, spelling_weight = _weigh(fitted, comments.select(np.flatnonzero(said & held_back)))
-    parts = _fit_parts(comments.select(np.flatnonzero(said)), classes)
+    rarity = ngram_rarity(comments.spelling)
+    comments = replace(
+        comments, spelling=weigh_ngrams(comments.spelling, rarity), opinion_spelling=weigh_ngrams(comments.opinion_spelling, rarity)
+    )
+    parts = _fit_parts(comments.select(np.flatnonzero(said & ~held_back)), classes)
+    meaning_weight, spelling_weight = _weigh(parts, comments.select(np.flatnonzero(said & held_back)))
     scale = np.abs(parts["table"]).max(axis=0) / 127.0
     return {
         "centre": parts["centre"],
@@ -83,6 +90,7 @@ def fit_head(comments: Comments, held_back: NDArray[np.bool_], classes: int) -> 
         "output": (parts["output"] * meaning_weight).astype(np.float16),
         "lexical": np.round(parts["table"] / scale).astype(np.int8),
         "lexical_scale": (scale * spelling_weight).astype(np.float32),
+        "rarity": rarity,
     }
 
 

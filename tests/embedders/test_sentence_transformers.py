@@ -118,7 +118,7 @@ def test_e5_prompt_reaches_the_model(folder, embedder, tmp_path):
 def test_load_says_what_cannot_be_loaded(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "modules.json").write_text("{", encoding="utf-8")
-    with pytest.raises(WeightsError, match=r"cannot be loaded .*or use 'e5-small'"):
+    with pytest.raises(WeightsError, match=r"cannot be loaded .*or use 'feedback-small'"):
         load_embedder(str(tmp_path))
 
 

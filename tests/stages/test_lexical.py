@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedback_miner.stages.lexical import BUCKETS, DENSE_SCALE, design_matrix, hash_ngrams, ngram_matrix
+from feedback_miner.stages.lexical import (
+    BUCKETS,
+    DENSE_SCALE,
+    RARITY_STEP,
+    design_matrix,
+    hash_ngrams,
+    ngram_matrix,
+    ngram_rarity,
+    weigh_ngrams,
+)
 
 
 def bucket_of(ngram: str) -> int:
@@ -64,3 +73,15 @@ def test_puts_scaled_vectors_before_the_ngrams() -> None:
     assert matrix.shape == (2, 3 + BUCKETS)
     np.testing.assert_allclose(matrix[:, :3].toarray(), vectors * DENSE_SCALE)
     assert (matrix[:, 3:] != ngram_matrix(["late", "早"])).nnz == 0
+
+
+def test_a_rare_n_gram_counts_more_and_rows_keep_their_length() -> None:
+    matrix = ngram_matrix(["slow parcel", "slow refund", "slow hotline"])
+    rarity = ngram_rarity(matrix)
+    common, rare = (hash_ngrams(word)[0] for word in ("slow", "parcel"))
+    assert rarity.dtype == np.uint8
+    assert rarity.min() * RARITY_STEP == pytest.approx(1.0, abs=RARITY_STEP), "in every text"
+    assert np.median(rarity[common]) < np.median(rarity[rare])
+    weighed = weigh_ngrams(matrix, rarity)
+    assert np.sqrt(weighed.multiply(weighed).sum(axis=1)) == pytest.approx(1.0, abs=1e-6)
+    assert (weighed != 0).nnz == (matrix != 0).nnz

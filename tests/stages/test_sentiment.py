@@ -1,5 +1,6 @@
 """Heads that read sentiment and type: probabilities, one row at a time, folded over a comment, and refused where the file is not theirs."""
 
+from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from feedback_miner.domain import FeedbackType, Polarity, Sentiment
 from feedback_miner.errors import WeightsError
-from feedback_miner.stages.lexical import BUCKETS, hash_ngrams
+from feedback_miner.stages.lexical import BUCKETS, hash_ngrams, ngram_matrix, ngram_rarity, weigh_ngrams
 from feedback_miner.stages.sentiment import SENTIMENT_CLASSES, TYPE_CLASSES, Head, Heads, cause_arrays, fold_sentiments, load_heads
 
 WIDTH = 8
@@ -70,6 +71,14 @@ def test_probabilities_sum_to_one(heads: Heads, rows: tuple[np.ndarray, list[str
         assert (probabilities > 0).all()
     for sentiment in heads.read_sentiments(*rows):
         assert sentiment.negative + sentiment.neutral + sentiment.positive == pytest.approx(1.0, abs=2e-6)
+
+
+def test_n_grams_count_by_rarity_as_they_did_when_the_head_was_fitted(rows: tuple[np.ndarray, list[str]]) -> None:
+    vectors, texts = rows
+    matrix = ngram_matrix(texts)
+    head = replace(head_with_logits(np.zeros(3)), lexical=random_head(3, seed=4).lexical, rarity=ngram_rarity(matrix))
+    odds = np.exp(weigh_ngrams(matrix, head.rarity) @ head.lexical.astype(np.float64))
+    np.testing.assert_allclose(head.probabilities(vectors, spelled(texts)), odds / odds.sum(axis=1, keepdims=True), rtol=1e-3, atol=1e-6)
 
 
 def test_reads_a_row_alone_as_in_company(heads: Heads, rows: tuple[np.ndarray, list[str]]) -> None:
