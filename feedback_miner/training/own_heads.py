@@ -38,7 +38,7 @@ __all__ = ["FEWEST_CORRECTIONS", "correct_heads"]
 
 FEWEST_CORRECTIONS = 50
 """Fewer training rows teach nothing that can be told from chance."""
-_RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _FOLDS = 5
 
 
@@ -115,22 +115,25 @@ def _fit(inputs: Vectors, odds: NDArray[np.float64], labels: NDArray[np.int64], 
 
 
 def _choose_ridge(inputs: Vectors, odds: NDArray[np.float64], labels: NDArray[np.int64], texts: Sequence[str]) -> float | None:
-    """Return the ridge under which rows that were not fitted on are least surprising; None where that is no correction at all."""
+    """Return the ridge under which rows that were not fitted on are least surprising; None where they are hardly less so than before.
+
+    Hardly: the gain is within its standard error, as it is for one ridge of many where labels are noise.
+    """
     fold = np.array([hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[1] % _FOLDS for text in texts])
 
-    def surprise(ridge: float) -> float:
-        rows = []
+    def surprise(ridge: float) -> NDArray[np.float64]:
+        rows = np.zeros(len(labels))
         for at in range(_FOLDS):
             inside, outside = fold != at, fold == at
             if outside.any() and inside.any():
                 weights = _fit(inputs[inside], odds[inside], labels[inside], ridge)
                 likely = softmax(odds[outside] + inputs[outside] @ weights[:-1] + weights[-1], axis=1)
-                rows.append(-np.log(np.maximum(likely[np.arange(int(outside.sum())), labels[outside]], 1e-12)))
-        return float(np.concatenate(rows).mean())
+                rows[outside] = -np.log(np.maximum(likely[np.arange(int(outside.sum())), labels[outside]], 1e-12))
+        return rows
 
-    plain = float(-odds[np.arange(len(labels)), labels].mean())
-    best = min(_RIDGES, key=surprise)
-    return best if surprise(best) < plain else None
+    best = min(_RIDGES, key=lambda ridge: float(surprise(ridge).mean()))
+    gains = -odds[np.arange(len(labels)), labels] - surprise(best)
+    return best if gains.mean() > gains.std() / np.sqrt(len(gains)) else None
 
 
 def _add_reading(head: Head, weights: NDArray[np.float64]) -> Head:

@@ -49,7 +49,7 @@ def test_both_parts_serve_as_trained() -> None:
     student = make_student(3)
     backbone, reading = student.backbone, student.sentiment
     with torch.no_grad():
-        about, sentiments = (part.numpy() for part in student(*pad_tokens(ROWS)))
+        about, sentiments, _ = (part.numpy() for part in student(*pad_tokens(ROWS)))
         inputs = [(backbone.words(torch.tensor(row)) + backbone.positions[: len(row)])[None].numpy() for row in ROWS]
     arrays = graph_weights(layer_weights(backbone), {"up": [[], []], "down": [[], []]})
     bare = with_weights(build_graph(**SIZES), arrays)

@@ -84,7 +84,7 @@ def test_learns_no_noise_by_heart(tmp_path: Path) -> None:
         likely = np.array([(one.negative, one.neutral, one.positive) for one in read])
         surprise.append(-np.log(np.maximum(likely[np.arange(len(labels)), labels], 1e-9)).mean())
     assert report["training_rows"] < len(rows)
-    assert surprise[1] > 0.9, "noise was not learned by heart"
+    assert surprise[1] > 1.0, "noise was not learned by heart: chance is log 3"
 
 
 def test_says_what_is_missing(tmp_path: Path) -> None:
