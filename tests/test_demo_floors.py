@@ -17,7 +17,8 @@ from feedback_miner.demo import Answer, demo_path, load_answers, load_personal_d
 from feedback_miner.domain import Coding, Polarity
 from feedback_miner.reading import read_text
 
-LEAF_AMI, PARENT_AMI = 0.33, 0.33
+LEAF_AMI, PARENT_AMI = 0.30, 0.29
+"""Over nine seeds .32 to .37 and .31 to .36; the last bits of another processor act as another seed does."""
 THEMES_RECOVERED = 3
 """Of the planted themes with twenty opinions or more."""
 SENTIMENT_ACCURACY, TYPE_ACCURACY, CAUSE_ACCURACY = 0.69, 0.67, 0.31
