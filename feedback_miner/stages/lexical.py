@@ -13,8 +13,12 @@ __all__ = ["BUCKETS", "DENSE_SCALE", "RARITY_STEP", "design_matrix", "hash_ngram
 
 BUCKETS = 1 << 17
 """Rows of a hashed n-gram table; part of the format of ``heads.npz``."""
-DENSE_SCALE = 12.0
-"""Vectors enter a regression this much longer than n-grams: a unit row spread over 384 axes would be regularised away."""
+DENSE_SCALE = 4.0
+"""Vectors enter a regression this much longer than n-grams: a unit row spread over hundreds of axes would be regularised away.
+
+By cross-validation on training rows of a family that our encoder never saw (ecom_cosmetics_zh): micro-F1 .863 at 3, .866 at 4, .862 at 6, .855 at 12.
+Rows that it was taught with would ask for more: their vectors know their labels.
+"""
 
 RARITY_STEP = 1 / 16
 """Rarities are kept in eight bits, so many to one."""
