@@ -131,8 +131,9 @@ def _choose_ridge(inputs: Vectors, odds: NDArray[np.float64], labels: NDArray[np
                 rows[outside] = -np.log(np.maximum(likely[np.arange(int(outside.sum())), labels[outside]], 1e-12))
         return rows
 
-    best = min(_RIDGES, key=lambda ridge: float(surprise(ridge).mean()))
-    gains = -odds[np.arange(len(labels)), labels] - surprise(best)
+    surprises = {ridge: surprise(ridge) for ridge in _RIDGES}
+    best = min(_RIDGES, key=lambda ridge: float(surprises[ridge].mean()))
+    gains = -odds[np.arange(len(labels)), labels] - surprises[best]
     return best if gains.mean() > gains.std() / np.sqrt(len(gains)) else None
 
 

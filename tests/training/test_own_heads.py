@@ -12,7 +12,7 @@ from feedback_miner.domain import Polarity
 from feedback_miner.embedders import load_embedder
 from feedback_miner.embedders.feedback_small import FILES
 from feedback_miner.errors import InputError
-from feedback_miner.training.own_heads import FEWEST_CORRECTIONS, correct_heads
+from feedback_miner.training.own_heads import FEWEST_CORRECTIONS, _choose_ridge, correct_heads
 from feedback_miner.weights import model_path
 
 PLACES = (
@@ -85,6 +85,16 @@ def test_learns_no_noise_by_heart(tmp_path: Path) -> None:
         surprise.append(-np.log(np.maximum(likely[np.arange(len(labels)), labels], 1e-9)).mean())
     assert report["training_rows"] < len(rows)
     assert surprise[1] > 1.0, "noise was not learned by heart: chance is log 3"
+
+
+def test_corrects_nothing_where_a_head_was_right_about_its_own_doubts() -> None:
+    draw = np.random.default_rng(5)
+    likely = draw.dirichlet((0.5, 0.5, 0.5), 300)
+    labels = np.array([draw.choice(3, p=row) for row in likely])
+    texts = [str(row) for row in range(300)]
+    inputs = draw.normal(size=(300, 40)).astype(np.float32)
+    assert _choose_ridge(inputs, np.log(likely), labels, texts) is None
+    assert _choose_ridge(inputs, np.log(likely), np.where(inputs[:, 0] > 0, 0, 2), texts) is not None, "here the vector knows better"
 
 
 def test_says_what_is_missing(tmp_path: Path) -> None:
