@@ -80,12 +80,16 @@ def labelled_vectors(labelled: LabelledSet, name: str, embedder: Embedder, heads
 
 
 def score_choice(opinions: Opinions, heads: Heads, projection: Vectors, choice: Mapping[str, float]) -> dict[str, float]:
-    projected = choice.get("projection", 1.0) * unit_rows(opinions.aligned @ projection)
-    sentiments = heads.read_sentiments(opinions.vectors, opinions.texts)
-    polarity = choice.get("polarity", 0.3) * np.array([[sentiment.score] for sentiment in sentiments])
-    space = unit_rows(np.hstack([opinions.aligned, projected, polarity]).astype(np.float32))
+    def place(aligned: Vectors, vectors: Vectors, texts: list[str]) -> Vectors:
+        projected = choice.get("projection", 1.0) * unit_rows(aligned @ projection)
+        sentiments = heads.read_sentiments(vectors, texts)
+        polarity = choice.get("polarity", 0.3) * np.array([sentiment.score for sentiment in sentiments])[:, None]
+        return unit_rows(np.hstack([aligned, projected, polarity]).astype(np.float32))
+
+    space = place(opinions.aligned, opinions.vectors, opinions.texts)
+    whole_space = place(opinions.whole_aligned, opinions.whole_vectors, opinions.whole_texts)
     smallest = max(3, round(choice.get("smallest", 0.35) * len(space) ** 0.5))
-    return score(opinions, space, MiningConfig(min_theme_opinions=smallest, umap_neighbors=int(choice.get("neighbors", 15))))
+    return score(opinions, space, whole_space, MiningConfig(min_theme_opinions=smallest, umap_neighbors=int(choice.get("neighbors", 15))))
 
 
 if __name__ == "__main__":

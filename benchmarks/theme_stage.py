@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from sklearn.metrics import adjusted_mutual_info_score
 from threadpoolctl import threadpool_limits
 
@@ -24,11 +25,15 @@ class Opinions:
 
     gold: list[str]
     owners: list[int]
-    lengths: list[int]
     places: list[int]
     texts: list[str]
     vectors: Vectors
     aligned: Vectors
+    whole_owners: list[int]
+    """Rows of several opinions, and what they are as a whole."""
+    whole_texts: list[str]
+    whole_vectors: Vectors
+    whole_aligned: Vectors
 
 
 def rows_of_one_label(rows: Sequence[Mapping[str, str]], column: str) -> list[Mapping[str, str]]:
@@ -41,31 +46,44 @@ def read_opinions(rows: Sequence[Mapping[str, str]], column: str, embedder: Embe
     readings = [read_text(row["text"]) for row in rows]
     read = [(owner, reading, opinion) for owner, reading in enumerate(readings) for opinion in reading.opinions]
     matching = [opinion.matching for _, _, opinion in read]
-    distinct, places = distinct_texts(matching, [reading.language for _, reading, _ in read], EntityMask(find_entities(matching)))
+    mask = EntityMask(find_entities(matching))
+    distinct, places = distinct_texts(matching, [reading.language for _, reading, _ in read], mask)
     texts, languages = [text for text, _ in distinct], [language for _, language in distinct]
     vectors = embedder.encode(texts)
+    blended = blend_means(vectors, languages, means)
+    wholes = [(owner, mask.hide(reading.whole), reading.language) for owner, reading in enumerate(readings) if reading.whole is not None]
+    whole_texts = [text for _, text, _ in wholes]
+    whole_vectors = embedder.encode(whole_texts) if wholes else np.zeros((0, vectors.shape[1]), np.float32)
     return Opinions(
         gold=[row[column] for row in rows],
         owners=[owner for owner, _, _ in read],
-        lengths=[opinion.end - opinion.start for _, _, opinion in read],
         places=places,
         texts=texts,
         vectors=vectors,
-        aligned=align_vectors(vectors, texts, languages, blend_means(vectors, languages, means)),
+        aligned=align_vectors(vectors, texts, languages, blended),
+        whole_owners=[owner for owner, _, _ in wholes],
+        whole_texts=whole_texts,
+        whole_vectors=whole_vectors,
+        whole_aligned=align_vectors(whole_vectors, whole_texts, [language for _, _, language in wholes], blended),
     )
 
 
-def score(opinions: Opinions, space: Vectors, config: MiningConfig) -> dict[str, float]:
-    """Find themes among ``space`` (a row a distinct opinion) and compare them with the labels; a row goes by its strongest opinion."""
+def score(opinions: Opinions, space: Vectors, whole_space: Vectors, config: MiningConfig) -> dict[str, float]:
+    """Find themes among ``space`` (a row a distinct opinion) and compare them with the labels.
+
+    A row goes, as `Document.theme`, by that of its opinions' themes which all of it (``whole_space``) is closest to.
+    """
     with threadpool_limits(1):
         clusters = fit_clusters(space, config)
-    best: list[tuple[float, int]] = [(0.0, -1)] * len(opinions.gold)
-    if len(clusters.centres):
-        strength = (space @ clusters.centres.T).max(axis=1)
-        for owner, length, place in zip(opinions.owners, opinions.lengths, opinions.places, strict=True):
-            if clusters.labels[place] >= 0:
-                best[owner] = max(best[owner], (float(strength[place]) * length**0.5, int(clusters.labels[place])))
-    leaves = [leaf for _, leaf in best]
+    carried: list[set[int]] = [set() for _ in opinions.gold]
+    for owner, place in zip(opinions.owners, opinions.places, strict=True):
+        if clusters.labels[place] >= 0:
+            carried[owner].add(int(clusters.labels[place]))
+    whole = dict(zip(opinions.whole_owners, whole_space, strict=True))
+    leaves = [
+        max(themes, key=lambda leaf: float(clusters.centres[leaf] @ whole[row]) if row in whole else 0.0, default=-1)
+        for row, themes in enumerate(carried)
+    ]
     parents = [int(clusters.parents[leaf]) if leaf >= 0 else -1 for leaf in leaves]
     return {
         "leaf": round(float(adjusted_mutual_info_score(opinions.gold, leaves)), 4),

@@ -21,6 +21,7 @@ def answer_of(found: Classification, classifier: Classifier, language: str) -> d
     return {
         "language": found.language,
         "sentiment": sentiment,
+        "theme": None if found.theme is None else {"id": found.theme, "label": theme_name(_themes(classifier), found.theme, language)},
         "opinions": [_opinion_object(opinion, classifier, language) for opinion in found.opinions],
         "urgent": list(found.urgent),
         "abstained": found.abstained,
@@ -31,7 +32,7 @@ def answer_of(found: Classification, classifier: Classifier, language: str) -> d
 
 
 def _opinion_object(opinion: ClassifiedOpinion, classifier: Classifier, language: str) -> dict[str, Any]:
-    themes = {theme.id: theme for theme in classifier.theme_set.themes}
+    themes = _themes(classifier)
     return {
         "span": [opinion.start, opinion.end],
         "text": opinion.text,
@@ -53,6 +54,10 @@ def _opinion_object(opinion: ClassifiedOpinion, classifier: Classifier, language
             for cause in opinion.causes
         ],
     }
+
+
+def _themes(classifier: Classifier) -> Mapping[str, Theme]:
+    return {theme.id: theme for theme in classifier.theme_set.themes}
 
 
 def _sentiment(sentiment: Sentiment) -> dict[str, float]:

@@ -6,7 +6,7 @@ same answer by construction.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from feedback_miner.domain import (
     ThemeScore,
     ThemeSet,
     Vectors,
+    WholeReading,
 )
 from feedback_miner.embedders import SHIPPED_ENCODERS, Embedder, load_embedder
 from feedback_miner.errors import InputError, ThemeSetError
@@ -70,6 +71,8 @@ class Classification:
     polarity: Polarity | None
     """``mixed`` where praise and blame stand side by side; ``None`` without content."""
     sentiment: Sentiment | None
+    theme: str | None
+    """Of its opinions' themes the one that the text as a whole is about."""
     opinions: tuple[ClassifiedOpinion, ...]
     urgent: tuple[str, ...]
     """Causes mapped here that somebody should look at today."""
@@ -122,12 +125,7 @@ class OpinionCoder:
             return []
         texts = [self.hide_entities(matching) for _, matching, _ in opinions]
         languages = [language for _, _, language in opinions]
-        if vectors is None:
-            vectors = self._embedder.encode(texts, progress=progress)
-        if head_vectors is None:
-            same = self._heads_embedder.version == self._embedder.version
-            head_vectors = vectors if same else self._heads_embedder.encode(texts)
-        vectors, head_vectors = half_precision(vectors), half_precision(head_vectors)
+        vectors, head_vectors = self._encode(texts, vectors, head_vectors, progress)
         sentiments, types = self._heads.read(head_vectors, texts)
         themes = self.theme_set
         space = self._place(texts, languages, vectors, sentiments)
@@ -154,6 +152,27 @@ class OpinionCoder:
             )
         return codings
 
+    def read_wholes(
+        self,
+        wholes: Sequence[tuple[str, str]],
+        themes: Sequence[Collection[str]],
+        *,
+        vectors: Vectors | None = None,
+        head_vectors: Vectors | None = None,
+    ) -> list[WholeReading]:
+        """Read (matching text, language) of whole texts; ``themes[i]`` are those of the opinions of ``wholes[i]``. Vectors as for ``code``.
+
+        A text is about what its opinions are about: among their themes the closest is chosen, never another.
+        """
+        if not wholes:
+            return []
+        texts = [self.hide_entities(matching) for matching, _ in wholes]
+        vectors, head_vectors = self._encode(texts, vectors, head_vectors, None)
+        sentiments = self._heads.read_sentiments(head_vectors, texts)
+        space = self._place(texts, [language for _, language in wholes], vectors, sentiments)
+        read = zip(space, themes, sentiments, strict=True)
+        return [WholeReading(sentiment, self._closest_of(vector, carried)) for vector, carried, sentiment in read]
+
     def place(self, opinions: Sequence[tuple[str, str, str]], *, vectors: Vectors, head_vectors: Vectors) -> Vectors:
         """Return the rows of ``(id, matching text, language)`` opinions in the theme space; the vectors as ``code`` takes them."""
         texts = [self.hide_entities(matching) for _, matching, _ in opinions]
@@ -173,6 +192,25 @@ class OpinionCoder:
         vectors = half_precision(self._embedder.encode([matching]))
         aligned: Vectors = align_vectors(vectors, [matching], [reading.language], self.theme_set.language_means)[0]
         return aligned
+
+    def _encode(
+        self, texts: Sequence[str], vectors: Vectors | None, head_vectors: Vectors | None, progress: Callable[[int], None] | None
+    ) -> tuple[Vectors, Vectors]:
+        """Return both vectors of texts as they are stored; those that are given are not made again."""
+        if vectors is None:
+            vectors = self._embedder.encode(texts, progress=progress)
+        if head_vectors is None:
+            same = self._heads_embedder.version == self._embedder.version
+            head_vectors = vectors if same else self._heads_embedder.encode(texts)
+        return half_precision(vectors), half_precision(head_vectors)
+
+    def _closest_of(self, vector: Vectors, themes: Collection[str]) -> str | None:
+        if len(themes) < 2:
+            return next(iter(themes), None)
+        names = self.theme_set.prototype_themes
+        # One by one, and rounded: neither what other prototypes there are nor where they lie in memory may tip the scales.
+        cosines = [(round(float(self.theme_set.prototypes[at] @ vector), 6), name) for at, name in enumerate(names) if name in themes]
+        return min(((-cosine, name) for cosine, name in cosines), default=(0.0, min(themes)))[1]
 
     def _place(self, texts: Sequence[str], languages: Sequence[str], vectors: Vectors, sentiments: Sequence[Sentiment]) -> Vectors:
         aligned = align_vectors(vectors, texts, languages, self.theme_set.language_means)
@@ -231,7 +269,7 @@ class Classifier:
     def _classify_one(self, text: str) -> Classification:
         reading = read_text(text)
         if not reading.opinions:
-            return Classification(reading.language, None, None, (), (), "no_content")
+            return Classification(reading.language, None, None, None, (), (), "no_content")
         codings = self._coder.code([(str(at), opinion.matching, reading.language) for at, opinion in enumerate(reading.opinions)])
         opinions = []
         for opinion, coding in zip(reading.opinions, codings, strict=True):
@@ -240,10 +278,16 @@ class Classifier:
             opinions.append(
                 ClassifiedOpinion(start, end, opinion.text, coding.sentiment, coding.type, coding.themes, coding.residual, causes)
             )
-        polarity, sentiment = fold_polarity(reading.opinions, [coding.sentiment for coding in codings])
+        carried = dict.fromkeys(theme.theme for coding in codings for theme in coding.themes)
+        theme, wholes = next(iter(carried), None), []
+        if (text_as_seen := reading.whole) is not None:
+            (whole,) = self._coder.read_wholes([(text_as_seen, reading.language)], [carried])
+            theme, wholes = whole.theme, [(len(reading.verbatim.text), whole.sentiment)]
+        polarity, sentiment = fold_polarity(reading.opinions, [coding.sentiment for coding in codings], wholes)
         urgent = {cause.cause for coding in codings for cause in coding.causes if self._causes[cause.cause].urgent}
         themed = any(coding.themes for coding in codings)
-        return Classification(reading.language, polarity, sentiment, tuple(opinions), tuple(sorted(urgent)), None if themed else "no_theme")
+        abstained = None if themed else "no_theme"
+        return Classification(reading.language, polarity, sentiment, theme, tuple(opinions), tuple(sorted(urgent)), abstained)
 
 
 def check_texts(texts: Sequence[str]) -> None:
@@ -257,9 +301,16 @@ def check_texts(texts: Sequence[str]) -> None:
             raise InputError(f"text {at} has {len(text)} characters; classify takes at most {_LONGEST_TEXT}, longer ones go through mine()")
 
 
-def fold_polarity(opinions: Sequence[ReadOpinion | Opinion], sentiments: Sequence[Sentiment]) -> tuple[Polarity, Sentiment]:
-    """Derive a text's polarity from its opinions: mixed where a clearly negative and a clearly positive one stand side by side."""
-    whole = fold_sentiments(sentiments, [opinion.end - opinion.start for opinion in opinions])
+def fold_polarity(
+    opinions: Sequence[ReadOpinion | Opinion], sentiments: Sequence[Sentiment], wholes: Sequence[tuple[int, Sentiment]] = ()
+) -> tuple[Polarity, Sentiment]:
+    """Derive a text's polarity from its opinions: mixed where a clearly negative and a clearly positive one stand side by side.
+
+    ``wholes`` are (length, sentiment) of texts of several opinions read as a whole: to the fold, opinions like any other. What one opinion
+    leaves open another often says.
+    """
+    lengths = [*(opinion.end - opinion.start for opinion in opinions), *(length for length, _ in wholes)]
+    whole = fold_sentiments([*sentiments, *(sentiment for _, sentiment in wholes)], lengths)
     blamed = any(sentiment.negative > 0.5 for sentiment in sentiments)
     praised = any(sentiment.positive > 0.5 for sentiment in sentiments)
     return (Polarity.MIXED if blamed and praised else whole.label), whole

@@ -169,6 +169,8 @@ class Document:
     """A retweet or forwarded copy of somebody else's words."""
     redactions: tuple[tuple[str, int], ...] = ()
     """(placeholder kind, count), sorted."""
+    theme: str | None = None
+    """Of its opinions' themes the one that the text as a whole is about; ``None`` where none has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +252,15 @@ class Coding:
     """Empty: unmapped, or not negative."""
     edited: tuple[str, ...] = ()
     """Which of ``themes``, ``sentiment``, ``type`` and ``causes`` an analyst said, not the theme set."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeReading:
+    """What was read in all of a text of several opinions."""
+
+    sentiment: Sentiment
+    theme: str | None
+    """Of its opinions' themes the one it is closest to; ``None`` where none has any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,14 @@ def trace_lineage(
     *,
     old_leaves: Collection[str] = (),
     new_leaves: Collection[str] = (),
+    kept: Collection[str] = (),
     threshold: float = 0.5,
 ) -> tuple[LineageEvent, ...]:
     """Tell which new leaf continues which old one, and where all the others came from or went.
 
     ``old`` and ``new`` map the id of an opinion (or a document) to the id of its leaf; what is residual is left out. Leaves without a
-    member are named in ``old_leaves`` and ``new_leaves``, which may list the others too.
+    member are named in ``old_leaves`` and ``new_leaves``, which may list the others too. ``kept`` are leaves on both sides that continue
+    whatever they share: somebody saw to it.
 
     A new leaf *continues* an old one if their Jaccard reaches ``threshold``: the closest pair first, each leaf at most once. (Above one
     half nobody else can; among equals the pair that shares more goes first, then the one with the first opinion by id.) Of what is
@@ -45,7 +47,7 @@ def trace_lineage(
     if not 0.0 < threshold <= 1.0:
         raise InputError(f"lineage threshold {threshold} is not a Jaccard similarity; give a number above 0, at most 1")
     overlap = _Overlap.count(old, new)
-    continued = overlap.match(threshold)
+    continued = overlap.match(threshold, kept)
     events = [overlap.event(LineageKind.CONTINUED, *pair) for pair in continued.items()]
     lost, fresh = {*old.values(), *old_leaves} - continued.keys(), {*new.values(), *new_leaves} - set(continued.values())
     explained_old, explained_new = Counter[str](), Counter[str]()
@@ -136,10 +138,10 @@ class _Overlap:
         shared = self.shared.get((old, new), 0) if old is not None and new is not None else 0
         return LineageEvent(kind, old, new, shared, self.old[old] if old is not None else 0, self.new[new] if new is not None else 0)
 
-    def match(self, threshold: float) -> dict[str, str]:
-        """Pair old leaves with new ones, one to one."""
-        matched: dict[str, str] = {}
-        taken: set[str] = set()
+    def match(self, threshold: float, kept: Collection[str]) -> dict[str, str]:
+        """Pair old leaves with new ones, one to one; those ``kept`` with themselves."""
+        matched = {leaf: leaf for leaf in kept}
+        taken = set(kept)
         for old, new in self.shared:
             if old not in matched and new not in taken and self.event(LineageKind.CONTINUED, old, new).jaccard >= threshold:
                 matched[old] = new

@@ -1,7 +1,7 @@
 """``mine()``: the only file that knows the order of the stages.
 
     ingest -> read (clean, redact, language, content, segment) -> encode -> cluster -> label -> freeze a ThemeSet
-           -> code every opinion with it -> measure
+           -> code every opinion with it, read wholes -> measure
 
 Whatever is fitted sees distinct opinions sorted by hash, so the order of rows cannot matter; whatever is assigned goes through the same
 ``OpinionCoder`` that serves ``classify``.
@@ -35,6 +35,7 @@ from feedback_miner.domain import (
     Opinion,
     Run,
     ThemeSet,
+    WholeReading,
 )
 from feedback_miner.embedders import Embedder, load_embedder
 from feedback_miner.errors import InputError
@@ -43,14 +44,16 @@ from feedback_miner.insight.measures import measure
 from feedback_miner.labeller import LlmLabeller
 from feedback_miner.progress import Progress, report_to_nobody
 from feedback_miner.report import ANALYSIS_SCHEMA
-from feedback_miner.stages.clean import text_key
+from feedback_miner.stages.clean import matching_text, text_key
 from feedback_miner.stages.mask import EntityMask, find_entities
 from feedback_miner.stages.sentiment import Heads
 from feedback_miner.stages.space import half_precision
 from feedback_miner.taxonomy import Taxonomy, load_taxonomy
 from feedback_miner.theming import EncodedOpinions, fit_theme_set
 
-__all__ = ["code_corpus", "distinct_texts", "encode_corpus", "gather_findings", "hash_of_text", "mine_items"]
+__all__ = ["code_corpus", "distinct_texts", "encode_texts", "find_wholes", "gather_findings", "hash_of_text", "mine_items", "read_wholes"]
+
+_WHOLES_AT_A_TIME = 2_000
 
 
 def mine_items(
@@ -77,7 +80,10 @@ def mine_items(
             raise InputError(f"{ingested.source} has no rows to mine")
     with clock.stage("encode"):
         masks = find_entities(corpus.matching)
-        encoded = encode_corpus(corpus, EntityMask(masks), embedder, heads_embedder, progress)
+        mask = EntityMask(masks)
+        encoded = encode_texts(corpus.matching, corpus.languages, mask, embedder, heads_embedder, progress)
+        documents, texts, languages = find_wholes(corpus)
+        encoded_wholes = encode_texts(texts, languages, mask, embedder, heads_embedder, progress, stage="encode whole texts")
     with clock.stage("themes"), threadpool_limits(1):  # sums in one order, however many cores the machine has
         theme_set = fit_theme_set(
             encoded,
@@ -92,11 +98,21 @@ def mine_items(
             progress=progress,
         )
     with clock.stage("code"):
-        codings = code_corpus(corpus, encoded, OpinionCoder(theme_set, embedder, heads, heads_embedder), progress)
+        coder = OpinionCoder(theme_set, embedder, heads, heads_embedder)
+        codings = code_corpus(corpus, encoded, coder, progress)
+        wholes = read_wholes(documents, encoded_wholes, corpus.opinions, codings, coder)
     with clock.stage("measure"):
         progress("measure", 0, 1)
         findings = gather_findings(
-            corpus, codings, theme_set, taxonomy=taxonomy, config=config, columns=ingested.mapping, rows=ingested.rows, heads=heads
+            corpus,
+            codings,
+            wholes,
+            theme_set,
+            taxonomy=taxonomy,
+            config=config,
+            columns=ingested.mapping,
+            rows=ingested.rows,
+            heads=heads,
         )
         progress("measure", 1, 1)
     run = Run(
@@ -123,14 +139,23 @@ class _Stopwatch:
         self.seconds[name] = round(time.perf_counter() - start, 3)
 
 
-def encode_corpus(corpus: Corpus, mask: EntityMask, embedder: Embedder, heads_embedder: Embedder, progress: Progress) -> EncodedOpinions:
-    """Encode each distinct opinion once, as the encoder may see it: without names."""
-    distinct, rows = distinct_texts(corpus.matching, corpus.languages, mask)
+def encode_texts(
+    matching: Sequence[str],
+    languages: Sequence[str],
+    mask: EntityMask,
+    embedder: Embedder,
+    heads_embedder: Embedder,
+    progress: Progress,
+    *,
+    stage: str = "encode",
+) -> EncodedOpinions:
+    """Encode each distinct text once, as the encoder may see it: without names."""
+    distinct, rows = distinct_texts(matching, languages, mask)
     texts = [text for text, _ in distinct]
-    vectors = embedder.encode(texts, progress=lambda done: progress("encode", done, len(texts)))
+    vectors = embedder.encode(texts, progress=lambda done: progress(stage, done, len(texts)))
     same = heads_embedder.version == embedder.version
     head_vectors = (
-        vectors if same else heads_embedder.encode(texts, progress=lambda done: progress("encode for sentiment", done, len(texts)))
+        vectors if same else heads_embedder.encode(texts, progress=lambda done: progress(f"{stage} for sentiment", done, len(texts)))
     )
     return EncodedOpinions(texts, [language for _, language in distinct], rows, half_precision(vectors), half_precision(head_vectors))
 
@@ -167,9 +192,42 @@ def code_corpus(corpus: Corpus, encoded: EncodedOpinions, coder: OpinionCoder, p
     return codings
 
 
+def find_wholes(corpus: Corpus) -> tuple[list[str], list[str], list[str]]:
+    """Return id, matching text and language of each document of several opinions."""
+    said = Counter(opinion.document for opinion in corpus.opinions)
+    wholes = [document for document in corpus.documents if said[document.id] > 1]
+    languages = [document.language for document in wholes]
+    return [document.id for document in wholes], [matching_text(document.text, document.language) for document in wholes], languages
+
+
+def read_wholes(
+    documents: Sequence[str], encoded: EncodedOpinions, opinions: Sequence[Opinion], codings: Sequence[Coding], coder: OpinionCoder
+) -> dict[str, WholeReading]:
+    """Read documents of several opinions as wholes.
+
+    Row ``encoded.opinion_row[i]`` is what ``documents[i]`` was encoded as; ``codings[i]`` belongs to ``opinions[i]``.
+    """
+    themes: dict[str, dict[str, None]] = {}
+    for opinion, coding in zip(opinions, codings, strict=True):
+        themes.setdefault(opinion.document, {}).update(dict.fromkeys(theme.theme for theme in coding.themes))
+    found: dict[str, WholeReading] = {}
+    for start in range(0, len(documents), _WHOLES_AT_A_TIME):
+        part = documents[start : start + _WHOLES_AT_A_TIME]
+        rows = encoded.opinion_row[start : start + _WHOLES_AT_A_TIME]
+        read = coder.read_wholes(
+            [(encoded.texts[row], encoded.languages[row]) for row in rows],
+            [themes[document] for document in part],
+            vectors=encoded.vectors[rows],
+            head_vectors=encoded.head_vectors[rows],
+        )
+        found |= dict(zip(part, read, strict=True))
+    return found
+
+
 def gather_findings(
     corpus: Corpus,
     codings: Sequence[Coding],
+    wholes: Mapping[str, WholeReading],
     theme_set: ThemeSet,
     *,
     taxonomy: Taxonomy,
@@ -178,18 +236,19 @@ def gather_findings(
     rows: int,
     heads: Heads,
 ) -> Findings:
-    """Count what was coded; ``codings[i]`` belongs to ``corpus.opinions[i]``, ``rows`` includes those that were rejected."""
+    """Count what was coded; ``codings[i]`` belongs to ``corpus.opinions[i]``, ``wholes`` to documents of several opinions by their ids,
+    ``rows`` includes those that were rejected."""
     by_document: dict[str, list[int]] = {}
     for at, opinion in enumerate(corpus.opinions):
         by_document.setdefault(opinion.document, []).append(at)
     documents = [
-        replace(document, status=ContentStatus.THEMED) if any(codings[at].themes for at in by_document.get(document.id, ())) else document
+        _with_theme(document, [codings[at] for at in by_document.get(document.id, ())], wholes.get(document.id))
         for document in corpus.documents
     ]
     by_item: dict[str, list[Document]] = {}
     for document in documents:
         by_item.setdefault(document.item, []).append(document)
-    items = [_record(item, by_item.get(item.id, []), by_document, corpus.opinions, codings) for item in corpus.items]
+    items = [_record(item, by_item.get(item.id, []), by_document, corpus.opinions, codings, wholes) for item in corpus.items]
     measures = measure(
         items,
         documents,
@@ -230,18 +289,32 @@ def gather_findings(
 _BEST_FIRST = (ContentStatus.THEMED, ContentStatus.RESIDUAL, ContentStatus.NO_CONTENT)
 
 
+def _with_theme(document: Document, codings: Sequence[Coding], whole: WholeReading | None) -> Document:
+    themes = [theme.theme for coding in codings for theme in coding.themes]
+    if not themes:
+        return document
+    return replace(document, status=ContentStatus.THEMED, theme=themes[0] if whole is None else whole.theme)
+
+
 def _record(
     item: FeedbackItem,
     documents: Sequence[Document],
     by_document: Mapping[str, list[int]],
     opinions: Sequence[Opinion],
     codings: Sequence[Coding],
+    wholes: Mapping[str, WholeReading],
 ) -> ItemRecord:
     statuses = {document.status for document in documents}
     status = next((best.value for best in _BEST_FIRST if best in statuses), "without_text")
     places = [at for document in documents for at in by_document.get(document.id, ())]
+    # Where an analyst has corrected an opinion, the whole as the model read it has no say any more.
+    read = [
+        (len(document.text), wholes[document.id].sentiment)
+        for document in documents
+        if document.id in wholes and not any("sentiment" in codings[at].edited for at in by_document[document.id])
+    ]
     polarity, sentiment = (
-        fold_polarity([opinions[at] for at in places], [codings[at].sentiment for at in places]) if places else (None, None)
+        fold_polarity([opinions[at] for at in places], [codings[at].sentiment for at in places], read) if places else (None, None)
     )
     return ItemRecord(
         id=item.id,

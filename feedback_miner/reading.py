@@ -38,6 +38,11 @@ class Reading:
     opinions: tuple[ReadOpinion, ...]
     """Empty: the text has no content."""
 
+    @property
+    def whole(self) -> str | None:
+        """What the encoder will see of all of a text of several opinions; ``None``: its one opinion says it all."""
+        return matching_text(self.verbatim.text, self.language) if len(self.opinions) > 1 else None
+
 
 def read_text(raw: str) -> Reading:
     """Read one text. Linear in its length."""

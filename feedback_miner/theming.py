@@ -1,10 +1,12 @@
 """Distinct encoded opinions in, a frozen ``ThemeSet`` out: cluster, fit the causes, name, hash.
 
 What is fitted here is everything that coding will need; what is assigned is left to ``classify.OpinionCoder``. A theme set is fitted once
-on a whole corpus; later waves extend it with what is born among the opinions that fit none of its themes.
+on a whole corpus; later waves extend it with what is born among the opinions that fit none of its themes, and one fitted anew can keep
+themes of the one before.
 """
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,18 +24,18 @@ from feedback_miner.stages.causes import cause_prior, find_causes, score_causes
 from feedback_miner.stages.cluster import Clusters, assign_in_waves, fit_clusters, fit_more_clusters
 from feedback_miner.stages.label import ThemeLabel, ThemeMembers, label_parents, label_themes
 from feedback_miner.stages.sentiment import Heads
-from feedback_miner.stages.space import align_vectors, blend_means, theme_space
+from feedback_miner.stages.space import align_vectors, blend_means, theme_space, unit_rows
 from feedback_miner.taxonomy import Taxonomy, taxonomy_to_mapping
 from feedback_miner.theme_set import theme_set_version
 
-__all__ = ["EncodedOpinions", "extend_theme_set", "fit_theme_set"]
+__all__ = ["EncodedOpinions", "extend_theme_set", "fit_theme_set", "keep_themes"]
 
 _MOST_MEMBERS_TO_LABEL = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedOpinions:
-    """The distinct (hidden text, language) pairs of a corpus, sorted by hash, and their vectors."""
+    """The distinct (hidden text, language) pairs of a corpus, sorted by hash, and their vectors: of its opinions, or of whole texts."""
 
     texts: list[str]
     languages: list[str]
@@ -154,6 +156,78 @@ def extend_theme_set(
         if not len(born.centres):
             return living
         living = _with_born(living, born, residual, opinions, space, themes_in, config, labeller, retired)
+
+
+def keep_themes(
+    fitted: ThemeSet,
+    old: ThemeSet,
+    lost: Collection[str],
+    members: Mapping[str, Sequence[int]],
+    encoded: EncodedOpinions,
+    *,
+    config: MiningConfig,
+    embedder: Embedder,
+    heads: Heads,
+    heads_embedder: Embedder,
+) -> ThemeSet:
+    """Return ``fitted`` with themes of ``old`` that it has ``lost``, leaves or parents by id, beside those that it found.
+
+    A leaf comes back with its names and under its parent, and vies with all others for opinions: by its own prototypes and thresholds if
+    the models are the same, else by the centre of its ``members`` (their rows in ``encoded``) and what most of them reach. A parent comes
+    back over those of its leaves that are there. A leaf without members under other models is not kept, nor is a parent
+    without leaves. A theme that was found and is called like one that comes back gets a number.
+    """
+    themes_in = _ThemeSpace(fitted.language_means, fitted.projection, embedder, heads, heads_embedder)
+    space = themes_in.place(encoded.texts, encoded.languages, encoded.vectors, encoded.head_vectors)
+    if (old.encoder_version, old.heads_version) == (fitted.encoder_version, fitted.heads_version):
+        places = [at for at, leaf in enumerate(old.prototype_themes) if leaf in lost]
+        owners = [old.prototype_themes[at] for at in places]
+        centres, thresholds = old.prototypes[places], old.thresholds[places]
+    else:
+        owners = [leaf for leaf in dict.fromkeys(old.prototype_themes) if leaf in lost and members.get(leaf)]
+        own = [space[members[leaf]] for leaf in owners]
+        centres = unit_rows(np.array([rows.mean(axis=0) for rows in own], np.float32).reshape(-1, space.shape[1]))
+        reached = [np.quantile(rows @ centre, config.assign_quantile) for rows, centre in zip(own, centres, strict=True)]
+        thresholds = np.array(reached, np.float32)
+    prototypes, least = np.vstack([fitted.prototypes, centres]), np.concatenate([fitted.thresholds, thresholds])
+    joined = _members(space, prototypes, least)[len(fitted.prototypes) :]
+    priors = np.vstack([fitted.cause_priors, _cause_priors(encoded, joined, heads, fitted.cause_weights)])
+    together = replace(
+        fitted,
+        themes=_beside(fitted.themes, old.themes, {*owners, *(id_ for id_ in lost if id_ not in old.prototype_themes)}),
+        prototypes=prototypes,
+        prototype_themes=(*fitted.prototype_themes, *owners),
+        thresholds=least,
+        cause_priors=priors,
+    )
+    return replace(together, version=theme_set_version(together))
+
+
+def _beside(found: Sequence[Theme], old: Sequence[Theme], kept: Collection[str]) -> tuple[Theme, ...]:
+    """Return themes found, and those kept: leaves under the parent they had, parents over the leaves that they had and that are there."""
+    known = {theme.id: theme for theme in old}
+    held = {theme.id: theme.parent for theme in old if theme.parent in kept}
+    leaves = [replace(theme, parent=held.get(theme.id, theme.parent)) for theme in found if theme.parent is not None]
+    leaves += [theme for theme in old if theme.parent is not None and theme.id in kept]
+    parents = known | {theme.id: theme for theme in found}
+    themes = [*leaves, *(parents[id_] for id_ in sorted({str(leaf.parent) for leaf in leaves}))]
+    back = {theme.id for theme in themes} - {theme.id for theme in found}
+    taken = {name.casefold() for theme in themes if theme.id in back for name in theme.names.values()}
+    others = {name.casefold() for theme in themes for name in theme.names.values()}
+    named = (
+        theme
+        if theme.id in back
+        else replace(theme, names={language: _free_name(name, taken, others) for language, name in theme.names.items()})
+        for theme in themes
+    )
+    return tuple(sorted(named, key=lambda theme: theme.id))
+
+
+def _free_name(name: str, taken: Collection[str], others: Collection[str]) -> str:
+    """Return a name itself, or where it is taken with the first number that makes it like no other."""
+    if name.casefold() not in taken:
+        return name
+    return next(free for free in (f"{name} {turn}" for turn in itertools.count(2)) if free.casefold() not in others)
 
 
 def _with_born(

@@ -77,6 +77,32 @@ def test_reads_every_whole_comment_as_the_analysis_did(tiny_demo: Analysis, alon
             assert round(whole.sentiment.score, 6) == item.sentiment_score
         expected = {"themed": None, "residual": "no_theme", "no_content": "no_content", "without_text": "no_content"}
         assert whole.abstained == expected[item.status]
+    several = 0
+    for document in tiny_demo.documents:
+        found = alone[tiny_demo.run.rows[document.item]]
+        carried = {theme.theme for opinion in found.opinions for theme in opinion.themes}
+        assert found.theme == document.theme
+        assert found.theme in carried or (found.theme is None and not carried)
+        several += len(carried) > 1
+    assert several > 20
+
+
+def test_a_text_is_about_the_theme_of_its_opinions_that_all_of_it_is_closest_to(two_themes: Classifier) -> None:
+    late, kind = (two_themes.classify([text])[0].theme for text in ("the parcel came 3 days late", "柜台5的店员很热情"))
+    assert None not in {late, kind}
+    assert late != kind
+    mostly = "the parcel came 3 days late, the parcel came 4 days late, the parcel came 5 days late. 柜台5的店员很热情"
+    (found,) = two_themes.classify([mostly])
+    assert {theme.theme for opinion in found.opinions for theme in opinion.themes} == {late, kind}
+    assert found.theme == late
+
+
+def test_the_whole_has_a_say_in_what_a_text_of_several_opinions_feels(classifier: Classifier) -> None:
+    (found,) = classifier.classify(["The soup was cold. The waiter shrugged. We left after an hour."])
+    assert len(found.opinions) > 1
+    opinions = [ReadOpinion(opinion.start, opinion.end, opinion.text, opinion.text) for opinion in found.opinions]
+    _, without = fold_polarity(opinions, [opinion.sentiment for opinion in found.opinions])
+    assert found.sentiment != without
 
 
 def test_reads_a_batch_as_each_text_alone(classifier: Classifier, comments: dict[int, str], alone: dict[int, Classification]) -> None:

@@ -400,7 +400,7 @@ def test_readings_name_causes_owners_stages_and_what_is_urgent(saved: Path) -> N
         residual=None,
         causes=(CauseScore("rude", 0.8, None, 0.0, 3, 12),),
     )
-    found = Classification("en", Polarity.NEGATIVE, angry, (opinion,), ("rude",), None)
+    found = Classification("en", Polarity.NEGATIVE, angry, None, (opinion,), ("rude",), None)
     name = next(iter(theme.names.values()))
     assert reading_lines(7, found, classifier, "en") == [
         "7. en, negative, URGENT: Rude staff",

@@ -32,6 +32,7 @@ from feedback_miner.edits import (
     check_reversal,
     learn_prototypes,
     named_opinions,
+    named_themes,
     replay,
     theme_notes,
 )
@@ -437,6 +438,18 @@ def test_is_a_conflict_only_while_what_it_names_is_away() -> None:
 def test_says_which_opinions_it_asks_for() -> None:
     log = [edit(1, "split", **SPLIT), edit(2, "no_content", opinion="x.0#0"), edit(3, "move", opinion="y.0#0", theme=None)]
     assert named_opinions([*log, edit(4, "undo", edit=3)]) == {"a.0#0", "a.1#0", "a.2#0", "a.3#0", "x.0#0"}
+
+
+def test_says_which_themes_were_worked_on() -> None:
+    log = [
+        edit(1, "merge", themes=["t-1", "t-2"], into="t-3"),
+        edit(2, "nest", theme="t-4", parent="p-1"),
+        edit(3, "move", opinion="y.0#0", theme=None),
+        edit(4, "plan", cause="billing", owner="Finance"),
+        edit(5, "pin", theme="t-5", pinned=True),
+    ]
+    assert named_themes(log) == {"t-1", "t-2", "t-3", "t-4", "p-1", "t-5"}
+    assert named_themes([*log, edit(6, "undo", edit=1)]) == {"t-4", "p-1", "t-5"}
 
 
 def test_lets_moves_follow_their_theme() -> None:

@@ -135,6 +135,14 @@ def test_takes_only_the_same_for_continued_where_it_is_asked_to() -> None:
     assert told(trace_lineage(old, new, threshold=1.0)) == [("continued", "a", "x"), ("split", "b", "y")]
 
 
+def test_takes_what_was_kept_for_continued_whatever_it_shares() -> None:
+    old, new = members(a=range(10), b=range(10, 20)), members(a=range(3), x=range(3, 10), b=range(10, 20))
+    assert told(trace_lineage(old, new)) == [("continued", "a", "x"), ("continued", "b", "b"), ("split", "a", "a")]
+    kept = trace_lineage(old, new, kept=["a"])
+    assert told(kept) == [("continued", "a", "a"), ("continued", "b", "b"), ("split", "a", "x")]
+    assert (kept[0].shared, kept[0].old_opinions, kept[0].new_opinions) == (3, 10, 3)
+
+
 _MEMBERSHIP = st.dictionaries(st.integers(0, 30).map("o{:02}".format), st.sampled_from("abcdefg"), max_size=30)
 
 

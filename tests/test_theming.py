@@ -19,7 +19,7 @@ from feedback_miner.corpus import Corpus, read_corpus
 from feedback_miner.domain import Coding, FeedbackItem, ResidualReason, ThemeSet, Vectors
 from feedback_miner.embedders import Embedder, load_embedder
 from feedback_miner.lineage import carry_ids, trace_lineage
-from feedback_miner.pipeline import code_corpus, encode_corpus
+from feedback_miner.pipeline import code_corpus, encode_texts
 from feedback_miner.progress import report_to_nobody
 from feedback_miner.stages.mask import EntityMask, find_entities
 from feedback_miner.taxonomy import load_taxonomy
@@ -57,7 +57,7 @@ class Workshop:
     def mine(self, corpus: Corpus) -> ThemeSet:
         masks = find_entities(corpus.matching)
         heads, heads_embedder = load_heads_for(self.embedder)
-        encoded = encode_corpus(corpus, EntityMask(masks), self.embedder, heads_embedder, report_to_nobody)
+        encoded = encode_texts(corpus.matching, corpus.languages, EntityMask(masks), self.embedder, heads_embedder, report_to_nobody)
         with threadpool_limits(1):
             return fit_theme_set(
                 encoded,
@@ -74,7 +74,9 @@ class Workshop:
 
     def code(self, theme_set: ThemeSet, corpus: Corpus) -> tuple[list[Coding], EncodedOpinions]:
         heads, heads_embedder = load_heads_for(self.embedder)
-        encoded = encode_corpus(corpus, EntityMask(theme_set.masks), self.embedder, heads_embedder, report_to_nobody)
+        encoded = encode_texts(
+            corpus.matching, corpus.languages, EntityMask(theme_set.masks), self.embedder, heads_embedder, report_to_nobody
+        )
         return code_corpus(corpus, encoded, OpinionCoder(theme_set, self.embedder, heads, heads_embedder), report_to_nobody), encoded
 
     def extend(self, living: ThemeSet, corpus: Corpus, *, retired: Sequence[str] = (), everything: bool = False) -> ThemeSet:

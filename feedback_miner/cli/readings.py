@@ -14,10 +14,13 @@ def reading_lines(number: int, found: Classification, classifier: Classifier, la
     head = f"{number}. {found.language}, {found.polarity or 'no sentiment'}"
     if found.abstained:
         head += f", abstained: {found.abstained.replace('_', ' ')}"
+    carried = {theme.theme for opinion in found.opinions for theme in opinion.themes}
+    themes = {theme.id: theme for theme in classifier.theme_set.themes}
+    if found.theme is not None and len(carried) > 1:
+        head += f", about: {theme_name(themes, found.theme, language)}"
     if found.urgent:
         head += f", URGENT: {', '.join(cause_name(cause, classifier, language) for cause in found.urgent)}"
     lines = [head]
-    themes = {theme.id: theme for theme in classifier.theme_set.themes}
     for opinion in found.opinions:
         lines.append(f"   [{opinion.start}, {opinion.end}) {opinion.text}")
         labels = ", ".join(f"{theme_name(themes, theme.theme, language)} ({theme.strength:.2f})" for theme in opinion.themes)

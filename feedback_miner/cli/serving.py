@@ -128,6 +128,10 @@ def worker(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Mine what is uploaded elsewhere; serves no API."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):  # before the imports: an exception raised amid one may be swallowed, and the signal lost
+        signal.signal(number, lambda *_: stopped.set())
+
     from prometheus_client import start_http_server
 
     from feedback_miner.config import Settings
@@ -137,14 +141,13 @@ def worker(
     _log_to_stderr(settings.log_level)
     with reaching_the_database():
         service = open_service(settings)
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
     if metrics_port is not None:
         shown, _ = start_http_server(metrics_port, metrics_host, service.shop.metrics.registry)
         _log.info("figures are shown", extra={"fields": {"port": shown.server_port}})
     if with_parent:
         call_when_orphaned(stopped.set)
+    if stopped.is_set():
+        return
     service.engine.start()
     stopped.wait()
     service.engine.stop()

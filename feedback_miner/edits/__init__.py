@@ -7,7 +7,7 @@ Pure: knows no database and no web, and refits nothing.
 from feedback_miner.edits.checks import check_edit
 from feedback_miner.edits.log import Edit, active_edits, check_reversal
 from feedback_miner.edits.parts import choose_examples, cluster_parts, count_sides, part_by_similarity
-from feedback_miner.edits.replay import Conflict, Replay, ThemeNotes, apply_to_coding, named_opinions, replay, theme_notes
+from feedback_miner.edits.replay import Conflict, Replay, ThemeNotes, apply_to_coding, named_opinions, named_themes, replay, theme_notes
 from feedback_miner.edits.themes import apply_edits, learn_prototypes
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "count_sides",
     "learn_prototypes",
     "named_opinions",
+    "named_themes",
     "part_by_similarity",
     "replay",
     "theme_notes",

@@ -17,7 +17,7 @@ from feedback_miner.edits.log import Edit, active_edits
 from feedback_miner.edits.themes import Places, apply_theme_edit, nearest_part, with_version
 from feedback_miner.errors import ConflictError, InputError, NotFoundError
 
-__all__ = ["Conflict", "Replay", "ThemeNotes", "apply_to_coding", "named_opinions", "replay", "theme_notes"]
+__all__ = ["Conflict", "Replay", "ThemeNotes", "apply_to_coding", "named_opinions", "named_themes", "replay", "theme_notes"]
 
 _NOTE_KINDS = ("hide", "pin", "plan")
 _CERTAIN = {
@@ -73,6 +73,16 @@ def named_opinions(log: Sequence[Edit]) -> frozenset[str]:
             named.add(str(edit.values["opinion"]))
         elif edit.kind == "split":
             named.update(opinion for group in edit.examples for opinion in group)
+    return frozenset(named)
+
+
+def named_themes(log: Sequence[Edit]) -> frozenset[str]:
+    """Return the ids of the themes that edits in force name: those that analysts have worked on."""
+    named: set[str] = set()
+    for edit in active_edits(log):
+        named.update(str(edit.values[name]) for name in ("theme", "parent", "into") if edit.values.get(name) is not None)
+        if edit.kind == "merge":
+            named.update(edit.ids("themes"))
     return frozenset(named)
 
 

@@ -1,8 +1,8 @@
-"""Our own encoder, embedded: four layers that learned from customer feedback, texts in, unit vectors of 448 dimensions out.
+"""Our own encoder, embedded: four layers that learned from customer feedback, texts in, unit vectors of 512 dimensions out.
 
 ``models/feedback-small/`` holds all of it (21 MB): an int8 graph, a table of words at four bits a weight, a tokenizer. Run by ONNX Runtime
-and `tokenizers`, one text a call (see `one_by_one`). 384 of the dimensions say what a text is about, 64 how it feels about it; these are
-a fiftieth of the squared length. Trained by ``feedback-miner train student``; its card says on what.
+and `tokenizers`, one text a call (see `one_by_one`). 384 of the dimensions say what a text is about, 128 how it feels about it; these are
+a fiftieth of the squared length. The mean of two that ``feedback-miner train student`` made; its card says on what.
 """
 
 import hashlib

@@ -12,6 +12,7 @@ from feedback_miner.classify import load_heads_for
 from feedback_miner.config import DEFAULT_ENCODER, MiningConfig
 from feedback_miner.embedders import load_embedder
 from feedback_miner.errors import ColumnError, InputError
+from feedback_miner.evaluate.label_head import Wholes, predict_labels
 from feedback_miner.evaluate.rows import LabelledRow, counting, read_labelled
 from feedback_miner.progress import Progress
 from feedback_miner.reading import Reading, read_text
@@ -30,10 +31,12 @@ _FEWEST_ROWS = 20
 def evaluate_causes(
     train: Path | str, test: Path | str, *, text: str, label: str, encoder: str = DEFAULT_ENCODER, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Fit a linear head for the labels (joined by ``|``) of one file and score it on another; the encoder stays frozen.
+    """Fit a head for the labels (joined by ``|``) of one file and score it on another; the encoder stays frozen.
 
-    Only labels with 20 or more rows in the training file take part; rows left without any are skipped. Where every training row has exactly
-    one label the most probable is predicted; else every label over its own threshold, chosen by cross-validation, and at least one.
+    The head is the mean, in log-odds, of two readings that err apart: small networks on the vector, a regression on characters. Only labels
+    with 20 or more rows in the training file take part; rows left without any are skipped. Where every training row has exactly one label,
+    the one is predicted that would be most probable if all were equally frequent; else every label over its own threshold, chosen by
+    cross-validation, and at least one.
     """
     from sklearn.metrics import f1_score
 
@@ -43,8 +46,8 @@ def evaluate_causes(
         raise InputError(f"column {label!r} of {train} has no label with {_FEWEST_ROWS} or more rows")
     if not asked.texts:
         raise InputError(f"column {label!r} of {test} has none of the {len(names)} labels with {_FEWEST_ROWS} or more rows in {train}")
-    inputs, questions = _features([known.texts, asked.texts], encoder, progress)
-    predicted = _predict_labels(inputs, known.matrix, questions)
+    inputs, questions = _read_wholes([known.texts, asked.texts], encoder, progress)
+    predicted = predict_labels(inputs, known.matrix, questions)
     return {
         "micro_f1": float(f1_score(asked.matrix, predicted, average="micro", zero_division=0.0)),
         "macro_f1": float(f1_score(asked.matrix, predicted, average="macro", zero_division=0.0)),
@@ -117,7 +120,8 @@ def evaluate_strength(
         raise InputError(
             f"column {target!r} has {len(known)} numbers in {train} and {len(asked)} in {test}; at least {_FEWEST_ROWS} and 2 are needed"
         )
-    inputs, questions = _features([[row for row, _ in known], [row for row, _ in asked]], encoder, progress)
+    wholes = _read_wholes([[row for row, _ in known], [row for row, _ in asked]], encoder, progress)
+    inputs, questions = (design_matrix(part.vectors, part.texts) for part in wholes)
     targets, truth = np.array([value for _, value in known]), np.array([value for _, value in asked])
     folds = KFold(5, shuffle=True, random_state=7)
     strengths = (0.3, 1.0, 3.0, 10.0)
@@ -175,47 +179,16 @@ def _numbers(path: Path | str, *, text: str, target: str) -> tuple[list[tuple[st
     return numbers, len(rows) - len(numbers)
 
 
-def _features(parts: Sequence[Sequence[str]], encoder: str, progress: Progress | None) -> list[Any]:
-    """Return a design matrix for each part: whole comments, centred on the first part's mean."""
+def _read_wholes(parts: Sequence[Sequence[str]], encoder: str, progress: Progress | None) -> list[Wholes]:
+    """Encode the comments of each part; their vectors are centred on the first part's mean."""
     embedder = load_embedder(encoder)
     matching = [[_whole_text(read_text(text)) for text in texts] for texts in parts]
     total = sum(len(texts) for texts in matching)
     vectors = embedder.encode([text for texts in matching for text in texts], progress=counting(progress, total))
     bounds = np.cumsum([0, *(len(texts) for texts in matching)])
     centre = vectors[: bounds[1]].mean(axis=0)
-    return [design_matrix(vectors[start:end] - centre, texts) for start, end, texts in zip(bounds, bounds[1:], matching, strict=False)]
+    return [Wholes(texts, vectors[start:end] - centre) for start, end, texts in zip(bounds, bounds[1:], matching, strict=False)]
 
 
 def _whole_text(reading: Reading) -> str:
     return matching_text(reading.verbatim.text, reading.language)
-
-
-def _predict_labels(inputs: Any, matrix: NDArray[np.int64], questions: Any) -> NDArray[np.int64]:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import KFold, cross_val_predict
-
-    model = LogisticRegression(C=4.0, max_iter=300, tol=1e-3)
-    if (matrix.sum(axis=1) == 1).all() and matrix.shape[1] > 1:
-        best = model.set_params(class_weight="balanced").fit(inputs, matrix.argmax(axis=1)).predict(questions)
-        return np.asarray(np.eye(matrix.shape[1])[best], np.int64)
-    predicted = np.zeros((questions.shape[0], matrix.shape[1]))
-    folds = KFold(4, shuffle=True, random_state=7)
-    for column in range(matrix.shape[1]):
-        truth = matrix[:, column]
-        if len(truth) - truth.sum() < _FEWEST_ROWS:  # carried by nearly every row: there is nothing to tell it from
-            predicted[:, column] = 0.5
-            continue
-        held_back = cross_val_predict(model, inputs, truth, cv=folds, method="predict_proba")[:, 1]
-        threshold = _best_threshold(truth, held_back)
-        predicted[:, column] = model.fit(inputs, truth).predict_proba(questions)[:, 1] - threshold
-    chosen = (predicted >= 0).astype(np.int64)
-    chosen[np.arange(len(chosen)), predicted.argmax(axis=1)] = 1
-    return chosen
-
-
-def _best_threshold(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
-    """Return the cut with the best F1; among equals the lowest."""
-    from sklearn.metrics import f1_score
-
-    cuts = np.linspace(0.1, 0.6, 26)
-    return float(cuts[int(np.argmax([f1_score(truth, scores >= cut, zero_division=0.0) for cut in cuts]))])

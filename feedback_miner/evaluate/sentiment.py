@@ -89,17 +89,22 @@ def _behaves(kind: str, expect: str, text: NDArray[np.float64], other: NDArray[n
 
 
 def comment_sentiments(texts: Sequence[str], heads: Heads, embedder: Embedder, progress: Progress | None = None) -> NDArray[np.float64]:
-    """Return ``(n, 3)`` probabilities of negative, neutral, positive: each comment read, split, and folded from its opinions."""
+    """Return ``(n, 3)`` probabilities of negative, neutral, positive: each comment read, split, and folded from its opinions
+    and the whole."""
     readings = [read_text(text) for text in texts]
-    spans = [opinion.matching for reading in readings for opinion in reading.opinions]
-    sentiments = iter(heads.read_sentiments(embedder.encode(spans, progress=counting(progress, len(spans))), spans))
+    wholes = [reading.whole for reading in readings]
+    spans = [opinion.matching for reading in readings for opinion in reading.opinions] + [whole for whole in wholes if whole is not None]
+    sentiments = heads.read_sentiments(embedder.encode(spans, progress=counting(progress, len(spans))), spans)
+    opinions = sum(len(reading.opinions) for reading in readings)
+    of_opinions, of_wholes = iter(sentiments[:opinions]), iter(sentiments[opinions:])
     rows = []
-    for reading in readings:
+    for reading, whole in zip(readings, wholes, strict=True):
         if not reading.opinions:
             rows.append((0.0, 1.0, 0.0))
             continue
-        _, whole = fold_polarity(reading.opinions, [next(sentiments) for _ in reading.opinions])
-        rows.append((whole.negative, whole.neutral, whole.positive))
+        read = [] if whole is None else [(len(reading.verbatim.text), next(of_wholes))]
+        _, said = fold_polarity(reading.opinions, [next(of_opinions) for _ in reading.opinions], read)
+        rows.append((said.negative, said.neutral, said.positive))
     return np.array(rows)
 
 

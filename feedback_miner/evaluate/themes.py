@@ -1,12 +1,10 @@
 """Themes against labels: agreement at both levels, and how many rows have a theme at all."""
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from feedback_miner.config import MiningConfig
-from feedback_miner.domain import Coding, ContentStatus, Document, Opinion
 from feedback_miner.evaluate.rows import labelled_options, read_labelled
 from feedback_miner.pipeline import mine_items
 from feedback_miner.progress import Progress
@@ -19,8 +17,8 @@ def evaluate_themes(
 ) -> dict[str, Any]:
     """Mine the file's texts and compare each labelled row's theme with its label.
 
-    A row's theme is that of its strongest opinion; residual and no-content rows are one cluster each. ``coverage`` is themed rows over
-    mined rows with content, labelled or not.
+    A row's theme is `Document.theme`; residual and no-content rows are one cluster each. ``coverage`` is themed rows over mined rows with
+    content, labelled or not.
     """
     from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, normalized_mutual_info_score
 
@@ -30,7 +28,7 @@ def evaluate_themes(
     analysis = mine_items(path, options=options, config=config or MiningConfig(), progress=progress)
     seconds = time.perf_counter() - start
     parents = {theme.id: theme.parent for theme in analysis.themes if theme.parent is not None}
-    leaf_of = _strongest_themes(analysis.findings.documents, analysis.opinions, analysis.codings)
+    leaf_of = {document.item: document.theme or document.status.value for document in analysis.documents}
     rows = sorted(item for item, name in labels.items() if name and item in leaf_of)
     gold = [labels[item] for item in rows]
     levels = {}
@@ -53,21 +51,3 @@ def evaluate_themes(
         "skipped": len(labels) - len(rows),
         "seconds": round(seconds, 3),
     }
-
-
-def _strongest_themes(documents: Sequence[Document], opinions: Sequence[Opinion], codings: Sequence[Coding]) -> dict[str, str]:
-    """Return item -> the theme of its strongest opinion, ``residual`` or ``no_content``; items without text are not in it.
-
-    An opinion is as strong as its membership times the square root of its length: a clear aside does not outweigh what a comment is about.
-    """
-    item_of = {document.id: document.item for document in documents}
-    strongest: dict[str, tuple[float, str]] = {}
-    for document in documents:
-        fallback = "no_content" if document.status is ContentStatus.NO_CONTENT else "residual"
-        strongest[document.item] = max(strongest.get(document.item, (-2.0, "")), (-1.0, fallback))
-    for opinion, coding in zip(opinions, codings, strict=True):
-        if coding.themes:
-            item = item_of[opinion.document]
-            best = coding.themes[0]
-            strongest[item] = max(strongest[item], (best.strength * len(opinion.text) ** 0.5, best.theme))
-    return {item: theme for item, (_, theme) in strongest.items()}

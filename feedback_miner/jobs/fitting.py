@@ -1,7 +1,7 @@
 """A project's theme set: fitted on its first wave, extended by later ones, or mined anew with the ids of the themes it finds again."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,16 @@ from threadpoolctl import threadpool_limits
 from feedback_miner.config import MiningConfig
 from feedback_miner.corpus import Corpus
 from feedback_miner.domain import Coding, LineageEvent, ResidualReason, ThemeSet
+from feedback_miner.edits import named_themes
 from feedback_miner.jobs.claim import Claim
+from feedback_miner.jobs.living import load_log
 from feedback_miner.jobs.stored import load_encoded
 from feedback_miner.jobs.workshop import Models
 from feedback_miner.lineage import carry_ids, trace_lineage
 from feedback_miner.stages.mask import find_entities
 from feedback_miner.store import findings
 from feedback_miner.taxonomy import load_taxonomy
-from feedback_miner.theming import EncodedOpinions, extend_theme_set, fit_theme_set
+from feedback_miner.theming import EncodedOpinions, extend_theme_set, fit_theme_set, keep_themes
 
 __all__ = ["Fitted", "Fitting"]
 
@@ -48,7 +50,8 @@ class Fitting:
     def mine(self, old: ThemeSet | None) -> Fitted | None:
         """Fit a theme set from nothing. One that had a theme set gets the same ids where themes are the same; ``None``: all are.
 
-        Names are hidden from the encoder as they were, or where there was a theme set, as they are found in all waves together.
+        Themes that analysts have worked on and that are not found again are kept beside those that are. Names are hidden from the encoder
+        as they were, or where there was a theme set, as they are found in all waves together.
         """
         before = {} if old is None else self._leaves_before(old)
         masks = self.masks if old is None else tuple(find_entities(self.corpus.matching))
@@ -63,10 +66,16 @@ class Fitting:
             return Fitted(new, events)
         with self.claim.shop.database.reading() as session:
             ever = findings.list_leaves_ever(session, self.claim.project)
+            worked_on = named_themes(load_log(session, self.claim.project))
         carried = carry_ids(old, new, events, retired=ever)
         ids = dict(zip(new.prototype_themes, carried.prototype_themes, strict=True))
         after = {opinion: ids[leaf] for opinion, leaf in after.items()}
-        events = trace_lineage(before, after, old_leaves=_leaf_ids(old), new_leaves=_leaf_ids(carried))
+        lost = worked_on & ({theme.id for theme in old.themes} - {theme.id for theme in carried.themes})
+        if lost:
+            carried = self._keep(carried, old, lost, before, encoded)
+            after = self._leaves(carried, encoded)
+        kept = lost & set(carried.prototype_themes)
+        events = trace_lineage(before, after, old_leaves=_leaf_ids(old), new_leaves=_leaf_ids(carried), kept=kept)
         return None if carried.version == old.version else Fitted(carried, events)
 
     def extend(self, old: ThemeSet) -> Fitted | None:
@@ -81,12 +90,33 @@ class Fitting:
             return None
         return Fitted(new, trace_lineage({}, _leaf_of_each([opinion.id for opinion in opinions], left, self._code(new, left))))
 
+    def _keep(
+        self, fitted: ThemeSet, old: ThemeSet, lost: Collection[str], before: Mapping[str, str], encoded: EncodedOpinions
+    ) -> ThemeSet:
+        members: dict[str, list[int]] = {}
+        for opinion, row in zip(self.corpus.opinions, encoded.opinion_row, strict=True):
+            if (leaf := before.get(opinion.id)) in lost:
+                members.setdefault(str(leaf), []).append(row)
+        models = self._models
+        return keep_themes(
+            fitted,
+            old,
+            lost,
+            members,
+            encoded,
+            config=self.config,
+            embedder=models.embedder,
+            heads=models.heads,
+            heads_embedder=models.heads_embedder,
+        )
+
     @property
     def _models(self) -> Models:
         return self.claim.shop.models(self.config.encoder)
 
     def _encode(self, masks: Sequence[str]) -> EncodedOpinions:
-        return load_encoded(self.claim, self.corpus, masks, self._models, deletions=self.deletions)
+        matching, languages = self.corpus.matching, self.corpus.languages
+        return load_encoded(self.claim, matching, languages, masks, self._models, deletions=self.deletions)
 
     def _code(self, theme_set: ThemeSet, encoded: EncodedOpinions) -> list[Coding]:
         """Code each row of what was encoded."""

@@ -6,7 +6,7 @@ encode   a shard of opinions -> their vectors
 themes   all vectors -> the project's theme set, and what became of each theme
 encode   once more, where a theme set mined anew hides other names from the encoder
 code     every opinion not coded with the theme set yet -> what it reads in it
-measure  everything -> the project's analysis
+measure  everything, texts of several opinions also as a whole -> the project's analysis
 
 What is computed from stored text is written only if no customer was deleted meanwhile; else the step begins again.
 """
@@ -32,9 +32,9 @@ from feedback_miner.ingest import IngestOptions, read_feedback
 from feedback_miner.jobs.claim import Claim, DeletedMeanwhile
 from feedback_miner.jobs.fitting import Fitting
 from feedback_miner.jobs.living import fitted_theme_set, keep_fitted, living_theme_set, replay_log, text_key
-from feedback_miner.jobs.stored import build_corpus, load_rows
+from feedback_miner.jobs.stored import build_corpus, load_encoded, load_rows
 from feedback_miner.jobs.workshop import Workshop
-from feedback_miner.pipeline import gather_findings
+from feedback_miner.pipeline import find_wholes, gather_findings, read_wholes
 from feedback_miner.progress import report_to_nobody
 from feedback_miner.report import findings_to_json
 from feedback_miner.stages.clean import matching_text
@@ -311,9 +311,15 @@ def _measure(claim: Claim) -> bool:
     if not batches:
         raise InputError(f"project {project.id} has no batch that was read to its end; upload one")
     config = MiningConfig(**project.config)
+    corpus, codings = build_corpus(rows), [stored[number] for number in numbers]
+    models = claim.shop.models(theme_set.encoder)
+    documents, texts, languages = find_wholes(corpus)
+    encoded = load_encoded(claim, texts, languages, theme_set.masks, models, deletions=project.deletions, stage="measure")
+    keys = [text_key(encoded.texts[row], encoded.languages[row]) for row in encoded.opinion_row]
     found = gather_findings(
-        build_corpus(rows),
-        [stored[number] for number in numbers],
+        corpus,
+        codings,
+        read_wholes(documents, encoded, corpus.opinions, codings, models.coder(theme_set)),
         theme_set,
         taxonomy=parse_taxonomy(theme_set.taxonomy, source=f"theme set {theme_set.version}"),
         config=config,
@@ -324,6 +330,7 @@ def _measure(claim: Claim) -> bool:
     issues = tuple(RowIssue(*issue) for batch in batches for issue in batch.issues)
     run = Run(started, {}, project.name, None, item_rows, issues)
     with claim.writing(deletions=project.deletions) as session:
+        responses.set_whole_keys(session, project.id, dict(zip(documents, keys, strict=True)))
         findings.save_analysis(session, project.id, number, findings_to_json(found, run))
     return True
 

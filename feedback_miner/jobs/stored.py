@@ -36,9 +36,19 @@ def build_corpus(rows: Rows) -> Corpus:
     return Corpus(items, documents, opinions, matching, languages, {item.id: item.row for item in items})
 
 
-def load_encoded(claim: Claim, corpus: Corpus, masks: Sequence[str], models: Models, *, deletions: int) -> EncodedOpinions:
-    """Return the vectors of a project's corpus under these names to hide. Those the store lacks are made, and kept, part by part."""
-    distinct, rows = distinct_texts(corpus.matching, corpus.languages, EntityMask(tuple(masks)))
+def load_encoded(
+    claim: Claim,
+    matching: Sequence[str],
+    languages: Sequence[str],
+    masks: Sequence[str],
+    models: Models,
+    *,
+    deletions: int,
+    stage: str = "encode",
+) -> EncodedOpinions:
+    """Return the vectors of a project's texts under these names to hide. Those the store lacks are made, and kept, part by part, and
+    reported as a part of ``stage``."""
+    distinct, rows = distinct_texts(matching, languages, EntityMask(tuple(masks)))
     texts = {text_key(text, language): text for text, language in distinct}
     keys = list(texts)
     vectors = {}
@@ -46,7 +56,7 @@ def load_encoded(claim: Claim, corpus: Corpus, masks: Sequence[str], models: Mod
         with claim.shop.database.reading() as session:
             missing = responses.missing_vectors(session, claim.project, name, keys)
         for start in range(0, len(missing), _CHUNK):
-            claim.note("encode", start, len(missing))
+            claim.note(stage, start, len(missing))
             part = missing[start : start + _CHUNK]
             fresh = dict(zip(part, embedder.encode([texts[key] for key in part]), strict=True))
             with claim.writing(deletions=deletions) as session:

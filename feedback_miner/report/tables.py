@@ -72,6 +72,7 @@ def comment_columns(findings: Findings) -> list[str]:
         "status",
         "sentiment",
         "sentiment_score",
+        "main_theme",
         "themes",
         "causes",
         "copies",
@@ -98,7 +99,7 @@ def comment_rows(findings: Findings, run: Run, taxonomy: Taxonomy, *, language: 
         ]
         own = sorted(documents.get(item.id, []), key=lambda document: document.id)
         if not own:
-            yield [*lead, None, *about, None, None, None, item.status, None, None, None, None, None, None]
+            yield [*lead, None, *about, None, None, None, item.status, None, None, None, None, None, None, None]
         for document in own:
             yield [*lead, document.id, *about, *_comment_cells(document, item, codings.get(document.id, []), names, book, language)]
 
@@ -117,6 +118,7 @@ def _comment_cells(
         document.status.value,
         item.sentiment.value if mined and item.sentiment else None,
         _number(item.sentiment_score) if mined else None,
+        None if document.theme is None else names.get(document.theme, document.theme),
         _JOIN.join(names.get(theme, theme) for theme in themes),
         _JOIN.join(book.cause_name(cause, language) for cause in found),
         document.copies,

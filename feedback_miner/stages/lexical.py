@@ -1,7 +1,7 @@
 """Spelling as features: hashed character n-grams of a text, the lexical half of every linear head. No vocabulary, no state."""
 
-import zlib
 from collections.abc import Sequence
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +35,13 @@ def hash_ngrams(text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     for at in range(len(characters)):
         value = 0
         for character in characters[at : at + _LONGEST]:
-            value = zlib.crc32(character, value)  # of all characters so far
+            value = crc32(character, value)  # of all characters so far
             hashes.append(value)
-    buckets, counts = np.unique(np.array(hashes, np.int64) % BUCKETS, return_counts=True)
-    values = 1.0 + np.log(counts.astype(np.float64))
-    return buckets, (values / np.sqrt(values @ values)).astype(np.float32)
+    places = np.array(hashes, np.int64) % BUCKETS
+    places.sort()
+    starts = np.flatnonzero(np.diff(places, prepend=-1))
+    values = 1.0 + np.log(np.diff(starts, append=len(places)))
+    return places[starts], (values / np.sqrt(values @ values)).astype(np.float32)
 
 
 def ngram_matrix(texts: Sequence[str]) -> csr_matrix:

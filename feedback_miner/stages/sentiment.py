@@ -53,6 +53,10 @@ class Head:
     """(classes,)"""
     rarity: NDArray[np.uint8] | None = None
     """(BUCKETS,): what an n-gram counts, as `lexical.ngram_rarity`; all alike where there is none."""
+    _network: tuple[NDArray[np.float32], ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_network", _side_by_side(self.centre, self.hidden, self.output))
 
     def probabilities(self, vectors: Vectors, spellings: Sequence[_Spelling]) -> NDArray[np.float64]:
         """Return ``(n, classes)``; each row by itself, so a text gets the same bits alone and in company.
@@ -60,12 +64,10 @@ class Head:
         ``spellings`` are the texts' ``hash_ngrams``.
         """
         result = np.empty((len(spellings), self.lexical.shape[1]), np.float64)
+        hidden, hidden_bias, output, output_bias = self._network
         for row, (vector, (buckets, values)) in enumerate(zip(vectors, spellings, strict=True)):
-            centred = vector - self.centre
-            meaning = np.zeros(self.lexical.shape[1], np.float32)
-            for hidden, output in zip(self.hidden, self.output, strict=True):
-                meaning += np.maximum(centred @ hidden[:-1] + hidden[-1], 0.0) @ output[:-1] + output[-1]
-            logits = (meaning / len(self.hidden) + self._spelling_odds(buckets, values)).astype(np.float64)
+            meaning = np.maximum(vector @ hidden + hidden_bias, 0.0) @ output + output_bias
+            logits = (meaning + self._spelling_odds(buckets, values)).astype(np.float64)
             odds = np.exp(logits - logits.max())
             result[row] = odds / odds.sum()
         return result
@@ -75,6 +77,15 @@ class Head:
             values = values * self.rarity[buckets]
             values = values / np.sqrt(values @ values)
         return np.asarray((values @ self.lexical[buckets].astype(np.float32)) * self.lexical_scale, np.float32)
+
+
+def _side_by_side(centre: NDArray[np.float32], hidden: NDArray[np.float32], output: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    """Return the mean of a head's networks as one network with all their units: weights and bias, twice. Two products a text, not ten."""
+    networks, rows, units = hidden.shape
+    weights = hidden.transpose(1, 0, 2).reshape(rows, networks * units).astype(np.float64)
+    bias = weights[-1] - centre @ weights[:-1]
+    mixed = output[:, :-1].reshape(networks * units, -1) / networks
+    return tuple(np.ascontiguousarray(part, np.float32) for part in (weights[:-1], bias, mixed, output[:, -1].mean(axis=0)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

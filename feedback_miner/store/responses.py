@@ -268,6 +268,19 @@ def set_text_keys(session: Session, keys: Mapping[int, bytes]) -> None:
         session.execute(update(OpinionRow), values)
 
 
+def set_whole_keys(session: Session, project: str, keys: Mapping[str, bytes]) -> None:
+    """Note, by id of a document, which text the encoder sees of all of it."""
+    query = (
+        select(ResponseRow.item, DocumentRow.number, DocumentRow.id, DocumentRow.text_key)
+        .join(DocumentRow, DocumentRow.response == ResponseRow.id)
+        .where(ResponseRow.project == project)
+    )
+    noted = ((f"{item}.{number}", row, known) for item, number, row, known in session.execute(query))
+    values = [{"id": row, "text_key": keys[name]} for name, row, known in noted if name in keys and keys[name] != known]
+    if values:
+        session.execute(update(DocumentRow), values)
+
+
 def forget_text_keys(session: Session, project: str) -> None:
     """Let every opinion of a project be encoded again; vectors stay."""
     documents = select(DocumentRow.id).join(ResponseRow, DocumentRow.response == ResponseRow.id).where(ResponseRow.project == project)
@@ -337,13 +350,10 @@ def _delete_responses(session: Session, project: str, condition: ColumnElement[b
     row.deletions += 1
     session.execute(delete(ResponseRow).where(*these))
     remove_unnamed(session, project)
-    used = (
-        select(OpinionRow.id)
-        .join(DocumentRow, OpinionRow.document == DocumentRow.id)
-        .join(ResponseRow, DocumentRow.response == ResponseRow.id)
-        .where(ResponseRow.project == project, OpinionRow.text_key == VectorRow.text_key)
-    )
-    session.execute(delete(VectorRow).where(VectorRow.project == project, ~used.exists()))
+    documents = select(DocumentRow.id).join(ResponseRow, DocumentRow.response == ResponseRow.id).where(ResponseRow.project == project)
+    of_opinion = documents.join(OpinionRow, OpinionRow.document == DocumentRow.id).where(OpinionRow.text_key == VectorRow.text_key)
+    of_whole = documents.where(DocumentRow.text_key == VectorRow.text_key)
+    session.execute(delete(VectorRow).where(VectorRow.project == project, ~of_opinion.exists(), ~of_whole.exists()))
     return count
 
 

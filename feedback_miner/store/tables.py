@@ -3,7 +3,7 @@
 projects ─┬─ batches ── responses ─┬─ documents ── opinions ── codings
           │                        └─ cases           │
           ├─ jobs                                     │
-          ├─ vectors <──────── by text_key ───────────┘
+          ├─ vectors <──────── by text_key ───────────┘  (of documents, too)
           ├─ theme_sets, lineage
           ├─ analyses
           ├─ edits
@@ -162,6 +162,8 @@ class DocumentRow(Base):
     status: Mapped[str] = mapped_column(String(16))
     repost: Mapped[bool]
     redactions: Mapped[dict[str, Any]]
+    text_key: Mapped[bytes | None] = mapped_column(LargeBinary(16), index=True)
+    """Hash of what the encoder sees of all of it; names its vector. Of documents of several opinions, once they were counted."""
 
 
 class OpinionRow(Base):

@@ -10,6 +10,8 @@ Imports torch: the [train] extra.
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,14 +19,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from feedback_miner.embedders.e5_weights import PackedModel, float_weights
+from feedback_miner.embedders.e5_weights import PackedModel, expand_blocks, float_weights
 
 __all__ = [
     "Adapter",
     "Backbone",
+    "Encoder",
     "Layer",
+    "Tokens",
     "adapters_off",
     "add_adapters",
+    "attend",
     "first_of_tokens",
     "layer_weights",
     "mean_of_tokens",
@@ -41,12 +46,28 @@ _NEVER = -1e9
 """Nearness of what is not there. Not minus infinity: a row of nothing else has a softmax all the same."""
 
 
+class Tokens(NamedTuple):
+    """Some texts as a model reads them, see `pad_tokens`."""
+
+    ids: Tensor
+    """(texts, longest or a little more)"""
+    present: Tensor
+    """Of the same shape: where there is a token."""
+    places: Tensor
+    """(tokens of all texts,): each token's place among all cells. Matrices see tokens only, attention sees the table."""
+
+    def to(self, device: torch.device) -> "Tokens":
+        """Return the same on a device."""
+        return Tokens(*(part.to(device, non_blocking=True) for part in self))
+
+
 class Layer(nn.Module):
     """One transformer layer, normalised after each of its two halves (as BERT)."""
 
     def __init__(self, hidden: int, heads: int, feed_forward: int, epsilon: float) -> None:
         super().__init__()
         self.heads = heads
+        self.dropout = nn.Dropout(0.0)
         self.qkv: nn.Module = nn.Linear(hidden, 3 * hidden)
         self.attention_out: nn.Module = nn.Linear(hidden, hidden)
         self.attention_norm = nn.LayerNorm(hidden, eps=epsilon)
@@ -55,20 +76,29 @@ class Layer(nn.Module):
         self.norm = nn.LayerNorm(hidden, eps=epsilon)
 
     def forward(self, states: Tensor, present: Tensor, places: Tensor) -> Tensor:
-        """``states`` (rows, hidden): the tokens of all texts, then padding; ``present`` and ``places`` as `Backbone.states` has them."""
+        """``states`` (rows, hidden): the tokens of all texts, then padding; ``present`` and ``places`` as `Tokens` has them."""
         hidden, padding = states.shape[1], len(states) - len(places)
         packed = self.qkv(states)
         padded = packed.new_zeros(present.numel(), 3 * hidden).index_copy(0, places, packed[: len(places)])
         query, key, value = padded.view(*present.shape, 3, self.heads, hidden // self.heads).permute(2, 0, 3, 1, 4)
-        # Written out: the gradient of torch's fused attention takes four times as long on a CPU at these sizes.
-        nearness = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
-        absent = torch.where(present, 0.0, _NEVER)[:, None, None, :].to(nearness.dtype)
-        shares = (nearness + absent).softmax(dim=-1).to(value.dtype)
-        seen = (shares @ value).transpose(1, 2).reshape(-1, hidden).index_select(0, places)
+        seen = attend(query, key, value, present, fused=states.is_cuda)
+        seen = seen.transpose(1, 2).reshape(-1, hidden).index_select(0, places)
         seen = functional.pad(seen, (0, 0, 0, padding))
-        states = self.attention_norm(states + self.attention_out(seen))
-        normed: Tensor = self.norm(states + self.down(functional.gelu(self.up(states))))
+        states = self.attention_norm(states + self.dropout(self.attention_out(seen)))
+        normed: Tensor = self.norm(states + self.dropout(self.down(functional.gelu(self.up(states)))))
         return normed
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, present: Tensor, *, fused: bool) -> Tensor:
+    """Return what each token sees of the tokens that are ``present`` (texts, tokens); all others (texts, heads, tokens, width).
+
+    ``fused``: by torch's own kernel, whose gradient takes four times as long on a CPU at these sizes, and a fraction on a GPU.
+    """
+    absent = torch.where(present, 0.0, _NEVER)[:, None, None, :].to(query.dtype)
+    if fused:
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=absent)
+    nearness = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
+    return (nearness + absent).softmax(dim=-1).to(value.dtype) @ value
 
 
 class Backbone(nn.Module):
@@ -81,13 +111,13 @@ class Backbone(nn.Module):
         self.embedding_norm = nn.LayerNorm(hidden, eps=epsilon)
         self.layers = nn.ModuleList(Layer(hidden, heads, feed_forward, epsilon) for _ in range(layers))
 
-    def forward(self, ids: Tensor, present: Tensor) -> Tensor:
-        """Return unit rows (texts, hidden) for ``ids`` (texts, tokens); ``present`` of that shape is true where there is a token."""
-        return mean_of_tokens(self.states(ids, present), present)
+    def forward(self, tokens: Tokens) -> Tensor:
+        """Return unit rows (texts, hidden)."""
+        return mean_of_tokens(self.states(tokens), tokens.present)
 
-    def states(self, ids: Tensor, present: Tensor) -> Tensor:
+    def states(self, tokens: Tokens) -> Tensor:
         """Return what the last layer says of each token (tokens of all texts, hidden), no padding among them."""
-        places = present.flatten().nonzero()[:, 0]  # of each token among all cells: matrices see tokens only, attention sees the table
+        ids, present, places = tokens
         states = self.embedding_norm(self.words(ids.flatten()[places]) + self.positions[places % ids.shape[1]])
         states = functional.pad(states, (0, 0, 0, -len(states) % _ROWS))
         for layer in self.layers:
@@ -95,10 +125,27 @@ class Backbone(nn.Module):
         return states[: len(places)]
 
 
+class Encoder(nn.Module):
+    """Tokens in, two unit rows for each text out: what it is about, how it feels about it."""
+
+    def __init__(self, backbone: Backbone, *, sentiment_dimensions: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.sentiment = nn.Linear(backbone.positions.shape[1], sentiment_dimensions)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tokens) -> tuple[Tensor, Tensor, Tensor]:
+        """Return (texts, hidden), (texts, sentiment dimensions) and, of each token, (tokens of all texts, hidden)."""
+        states = self.backbone.states(tokens)
+        sentiments = self.sentiment(self.dropout(first_of_tokens(states, tokens.present)))
+        return mean_of_tokens(states, tokens.present), functional.normalize(sentiments.float(), dim=1), states
+
+
 def mean_of_tokens(states: Tensor, present: Tensor) -> Tensor:
     """Return unit rows (texts, hidden): the direction of the mean over a text's tokens."""
     lengths = present.sum(dim=1)
-    sums = torch.zeros(len(present), states.shape[1]).index_add(0, torch.arange(len(present)).repeat_interleave(lengths), states.float())
+    owners = torch.arange(len(present), device=states.device).repeat_interleave(lengths, output_size=len(states))
+    sums = torch.zeros(len(present), states.shape[1], device=states.device).index_add(0, owners, states.float())
     return functional.normalize(sums / lengths[:, None], dim=1)
 
 
@@ -146,11 +193,15 @@ class adapters_off:  # noqa: N801  (a context manager, used as one)
         Adapter.on = True
 
 
-def open_backbone(model: PackedModel) -> Backbone:
-    """Expand the packed weights (0.5 GB, nearly all of it vocabulary) into a model whose parameters are all frozen."""
+def open_backbone(model: PackedModel, rows: Sequence[int] | None = None) -> Backbone:
+    """Expand the packed weights into a model whose parameters are all frozen.
+
+    ``rows``: of which of the model's pieces its tokens are; without it, of all (0.5 GB, nearly all of it vocabulary).
+    """
+    rows = range(len(model.pieces)) if rows is None else rows
     place = model.floats("emb.pos").reshape(-1, model.hidden) + model.floats("emb.type")[: model.hidden]
     backbone = Backbone(
-        vocabulary=len(model.pieces),
+        vocabulary=len(rows),
         positions=len(place),
         hidden=model.hidden,
         layers=model.layers,
@@ -158,7 +209,8 @@ def open_backbone(model: PackedModel) -> Backbone:
         feed_forward=model.feed_forward,
         epsilon=model.epsilon,
     )
-    state = {"positions": place, "words.weight": model.matrix("emb.word", columns=model.hidden)[: len(model.pieces)]}
+    words = expand_blocks(model.blocks("emb.word", columns=model.hidden)[np.asarray(rows)])
+    state = {"positions": place, "words.weight": words}
     state |= {parameter_name(name): array for name, array in float_weights(model).items()}
     backbone.load_state_dict({name: torch.from_numpy(np.array(values, np.float32)) for name, values in state.items()})
     backbone.requires_grad_(requires_grad=False)
@@ -172,24 +224,26 @@ def parameter_name(name: str) -> str:
 
 def layer_weights(backbone: Backbone) -> dict[str, NDArray[np.float32]]:
     """Return every array of the layers by its name in the graph, as ``float_weights`` does of the packed file."""
-    state = {name: value.detach().numpy() for name, value in backbone.state_dict().items()}
+    state = {name: value.detach().cpu().numpy() for name, value in backbone.state_dict().items()}
     names = [name.removeprefix("layers.").replace("embedding_", "embeddings.") for name in state]
     return {name: array for name, array in zip(names, state.values(), strict=True) if name[0].isdigit() or name.startswith("embeddings.")}
 
 
-def add_adapters(backbone: Backbone, *, rank: int, strength: float) -> Iterator[nn.Parameter]:
-    """Put an adapter around each matrix of each layer; return what is trainable now."""
+def add_adapters(backbone: Backbone, *, rank: int, strength: float, dropout: float = 0.0) -> Iterator[nn.Parameter]:
+    """Put an adapter around each matrix of each layer; return what is trainable now. ``dropout`` is each layer's, in training only."""
     for layer in backbone.layers:
+        layer.dropout = nn.Dropout(dropout)
         for name in ("qkv", "attention_out", "up", "down"):
             setattr(layer, name, Adapter(getattr(layer, name), rank=rank, strength=strength))
     return (parameter for parameter in backbone.parameters() if parameter.requires_grad)
 
 
-def pad_tokens(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Return ids (texts, longest or a little more) and, of the same shape, where there is a token."""
-    lengths = torch.tensor([len(row) for row in rows])
+def pad_tokens(rows: Sequence[Sequence[int]]) -> Tokens:
+    """Return texts' tokens as a table."""
+    lengths = np.array([len(row) for row in rows])
     longest = int(lengths.max())
-    present = torch.arange(longest + -longest % _COLUMNS) < lengths[:, None]
-    ids = torch.zeros(present.shape, dtype=torch.int64)
-    ids[present] = torch.tensor([token for row in rows for token in row])
-    return ids, present
+    present = np.arange(longest + -longest % _COLUMNS) < lengths[:, None]
+    places = np.flatnonzero(present)
+    ids = np.zeros(present.shape, np.int64)
+    ids.flat[places] = np.fromiter(chain.from_iterable(rows), np.int64, len(places))
+    return Tokens(*(torch.from_numpy(part) for part in (ids, present, places)))

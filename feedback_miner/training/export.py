@@ -17,7 +17,7 @@ from feedback_miner.errors import InputError
 from feedback_miner.training.backbone import Backbone, layer_weights
 from feedback_miner.training.e5_graph import build_graph, find_outliers, model_sizes
 
-__all__ = ["MAX_TOKENS", "SENTIMENT_SHARE", "add_sentiment", "export_student", "read_student"]
+__all__ = ["MAX_TOKENS", "SENTIMENT_SHARE", "add_sentiment", "average_students", "export_student", "read_student"]
 
 MAX_TOKENS = 192
 """Of one text: about 130 English words or 250 Chinese characters."""
@@ -31,12 +31,52 @@ def export_student(
     """Quantise and write; words keep the four bits that ``model`` has them in, the reading of sentiment all of its own."""
     words = model.blocks("emb.word", columns=model.hidden)[list(kept)]
     small, places = (table.detach().numpy().astype(np.float16) for table in (backbone.words.small, backbone.positions[:MAX_TOKENS]))
-    inputs = TokenEmbeddings(tokenizer, words, small, places)
+    reading = {f"sentiment.{name}": value.detach().numpy() for name, value in sentiment.named_parameters()}
+    _write_student({**layer_weights(backbone), **reading}, tokenizer, words, small, places, model, output)
 
-    sizes = {**model_sizes(model), "layers": len(backbone.layers)}
-    floats = layer_weights(backbone)
-    arrays = graph_weights(floats, find_outliers(floats, sizes, inputs.embed))
-    reading = sentiment.weight.detach().numpy().T, sentiment.bias.detach().numpy()
+
+def average_students(folders: Sequence[Path], model: PackedModel, output: Path) -> None:
+    """Write a student whose weights are the mean of those of several, and whose reading of sentiment is all of theirs, side by side.
+
+    Students that began as the same layers and learned apart often lie in one valley, and their mean is better on texts that none has seen
+    than either (model soups, Wortsman et al. 2022, https://arxiv.org/abs/2203.05482). What their begin markers read has no common
+    directions, so it is not averaged.
+
+    Raises InputError where they differ in their words or their shape.
+    """
+    first = folders[0]
+    tokenizer, words = (first / "tokenizer.json").read_bytes(), np.load(first / "words.npy", allow_pickle=False)
+    students = [read_student(folder) for folder in folders]
+    shapes = [{name: array.shape for name, array in student.items() if name != "sentiment.weight"} for student in students]
+    if any(shape != shapes[0] for shape in shapes) or any((folder / "tokenizer.json").read_bytes() != tokenizer for folder in folders):
+        raise InputError(f"{', '.join(map(str, folders))} differ in their words or their shape; average students of one kind")
+    floats = {
+        name: (np.concatenate if name.startswith("sentiment.") else _mean)([student[name] for student in students]) for name in students[0]
+    }
+    with np.load(first / "learned.npz", allow_pickle=False) as learned:
+        places = learned["places"]
+    _write_student(floats, tokenizer, words, floats.pop("small").astype(np.float16), places, model, output)
+
+
+def _mean(arrays: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.asarray(np.mean(arrays, axis=0), np.float32)
+
+
+def _write_student(
+    floats: Mapping[str, NDArray[np.float32]],
+    tokenizer: bytes,
+    words: NDArray[np.void],
+    small: NDArray[np.float16],
+    places: NDArray[np.float16],
+    model: PackedModel,
+    output: Path,
+) -> None:
+    """``floats`` are the arrays of the layers, and the reading of sentiment as `read_student` names it."""
+    layers = {name: array for name, array in floats.items() if not name.startswith("sentiment.")}
+    sizes = {**model_sizes(model), "layers": 1 + max(int(name.split(".")[0]) for name in layers if name[0].isdigit())}
+    inputs = TokenEmbeddings(tokenizer, words, small, places)
+    arrays = graph_weights(layers, find_outliers(layers, sizes, inputs.embed))
+    reading = floats["sentiment.weight"].T, floats["sentiment.bias"]
     graph = add_sentiment(with_weights(build_graph(**sizes), arrays), *reading, share=SENTIMENT_SHARE)
     output.mkdir(parents=True, exist_ok=True)
     (output / "encoder.onnx").write_bytes(graph)

@@ -4,13 +4,13 @@ Steps are numbered and everything a step sees depends on its number, so what was
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from feedback_miner.errors import InputError
 from feedback_miner.progress import Progress
@@ -18,6 +18,8 @@ from feedback_miner.training.examples import Example
 from feedback_miner.training.sets import LEFT_OUT
 
 __all__ = ["Loop"]
+
+T = TypeVar("T")
 
 _EVERY = 100
 """Steps between checkpoints, and between points of the curve."""
@@ -42,13 +44,28 @@ class Loop:
         self.curve: dict[str, list[float]] = {}
         """Loss by name, the mean of every hundred steps."""
 
-    def run(self, losses: Callable[[int], Iterator[tuple[str, Tensor]]], *, checkpoints: Path | None, progress: Progress) -> None:
-        """Take every step that is left. ``losses`` yields those of a step, each of which may be forgotten before the next is computed."""
-        recent: dict[str, list[float]] = {}
-        for step in range(self._resume(checkpoints), self._config["steps"]):
-            for name, loss in losses(step):
-                loss.backward()
-                recent.setdefault(name, []).append(float(loss.detach()))
+    def run(
+        self,
+        prepare: Callable[[int], T],
+        losses: Callable[[T], Iterator[tuple[str, Tensor]]],
+        *,
+        checkpoints: Path | None,
+        progress: Progress,
+        workers: int = 0,
+    ) -> None:
+        """Take every step that is left.
+
+        ``prepare`` draws what a step sees, in ``workers`` processes that run ahead (0: here, when it is due; they must not touch a GPU).
+        ``losses`` yields those of the step, each of which may be forgotten before the next is computed; one without gradient is only
+        watched.
+        """
+        recent: dict[str, list[Tensor]] = {}
+        first = self._resume(checkpoints)
+        for step, prepared in enumerate(_ahead(prepare, range(first, self._config["steps"]), workers), first):
+            for name, loss in losses(prepared):
+                if loss.requires_grad:
+                    loss.backward()
+                recent.setdefault(name, []).append(loss.detach())
             nn.utils.clip_grad_norm_(self._parameters, _LARGEST_GRADIENT)
             self._optimizer.step()
             self._optimizer.zero_grad(set_to_none=True)
@@ -56,7 +73,7 @@ class Loop:
             progress("train", step + 1, self._config["steps"])
             if (step + 1) % _EVERY == 0:
                 for name in sorted(recent):
-                    self.curve.setdefault(name, []).append(round(float(np.mean(recent[name])), 4))
+                    self.curve.setdefault(name, []).append(round(float(torch.stack(recent[name]).mean()), 4))
                 recent = {}
                 if checkpoints is not None:
                     self._save(checkpoints, step + 1)
@@ -100,7 +117,7 @@ class Loop:
         path = None if folder is None else folder / f"{self._name}.pt"
         if path is None or not path.is_file():
             return 0
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location=self._parameters[0].device)
         if state["config"] != self._config:
             raise InputError(f"{path} is of another configuration ({state['config']}); give another folder for checkpoints, or remove it")
         self._parts.load_state_dict(state["trained"], strict=False)
@@ -108,3 +125,32 @@ class Loop:
         self._schedule.load_state_dict(state["schedule"])
         self.curve = state["curve"]
         return int(state["step"])
+
+
+class _Prepared(Dataset[T]):
+    """What steps see, by their number."""
+
+    def __init__(self, prepare: Callable[[int], T]) -> None:
+        self._prepare = prepare
+
+    def __getitem__(self, step: int) -> T:
+        return self._prepare(step)
+
+
+def _ahead(prepare: Callable[[int], T], steps: range, workers: int) -> Iterable[T]:
+    if not workers:
+        return map(prepare, steps)
+    ahead: Iterable[T] = DataLoader(
+        _Prepared(prepare),
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        prefetch_factor=4,
+        collate_fn=_as_it_is,
+        multiprocessing_context="fork",
+    )
+    return ahead
+
+
+def _as_it_is(prepared: T) -> T:
+    return prepared

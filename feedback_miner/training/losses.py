@@ -22,7 +22,7 @@ def contrast(vectors: Tensor, shared: Tensor, *, temperature: float) -> Tensor:
 
     ``shared`` (n, n) as `shared_labels` returns it; rows that share nothing with any other only serve as contrast.
     """
-    surprise = -torch.log_softmax(_without_self(vectors @ vectors.T / temperature), dim=1).masked_fill(_diagonal(len(vectors)), 0.0)
+    surprise = -torch.log_softmax(_without_self(vectors @ vectors.T / temperature), dim=1).masked_fill(_diagonal(vectors), 0.0)
     weight = shared.sum(dim=1)
     known = weight > 0
     return ((shared * surprise).sum(dim=1)[known] / weight[known]).mean()
@@ -31,7 +31,7 @@ def contrast(vectors: Tensor, shared: Tensor, *, temperature: float) -> Tensor:
 def translation(first: Tensor, second: Tensor, *, temperature: float) -> Tensor:
     """Row i of ``first`` is to find row i of ``second`` among all of them, and the other way round."""
     similarity = first @ second.T / temperature
-    same = torch.arange(len(first))
+    same = torch.arange(len(first), device=first.device)
     return (functional.cross_entropy(similarity, same) + functional.cross_entropy(similarity.T, same)) / 2
 
 
@@ -39,7 +39,7 @@ def relation(vectors: Tensor, reference: Tensor, *, temperature: float) -> Tenso
     """Divergence (nats a row) of each row's neighbours from those it has in ``reference``; both are centred on their mean first."""
     ours = torch.log_softmax(_without_self(centred(vectors) @ centred(vectors).T / temperature), dim=1)
     theirs = torch.log_softmax(_without_self(centred(reference) @ centred(reference).T / temperature), dim=1)
-    difference = (theirs - ours).masked_fill(_diagonal(len(vectors)), 0.0)
+    difference = (theirs - ours).masked_fill(_diagonal(vectors), 0.0)
     return (theirs.exp() * difference).sum(dim=1).mean()
 
 
@@ -59,8 +59,8 @@ def fold(odds: Tensor, lengths: Tensor, owners: Tensor, comments: int) -> Tensor
     """
     weights = fold_weights(lengths, odds.softmax(dim=1)[:, 1])
     apart = odds - odds.mean(dim=1, keepdim=True)
-    sums = torch.zeros(comments, odds.shape[1]).index_add(0, owners, apart * weights[:, None])
-    return sums / torch.zeros(comments).index_add(0, owners, weights)[:, None]
+    sums = odds.new_zeros(comments, odds.shape[1]).index_add(0, owners, apart * weights[:, None])
+    return sums / odds.new_zeros(comments).index_add(0, owners, weights)[:, None]
 
 
 def centred(vectors: Tensor) -> Tensor:
@@ -75,12 +75,12 @@ def shared_labels(indicator: Tensor) -> Tensor:
     """
     counts = indicator.sum(dim=1)
     shared = (indicator @ indicator.T) / torch.maximum(counts[:, None], counts[None, :]).clamp(min=1.0)
-    return shared.masked_fill(_diagonal(len(indicator)), 0.0)
+    return shared.masked_fill(_diagonal(indicator), 0.0)
 
 
 def _without_self(similarity: Tensor) -> Tensor:
-    return similarity.masked_fill(_diagonal(len(similarity)), float("-inf"))
+    return similarity.masked_fill(_diagonal(similarity), float("-inf"))
 
 
-def _diagonal(size: int) -> Tensor:
-    return torch.eye(size, dtype=torch.bool)
+def _diagonal(rows: Tensor) -> Tensor:
+    return torch.eye(len(rows), dtype=torch.bool, device=rows.device)

@@ -18,17 +18,21 @@ from feedback_miner.training.split import calibrates
 
 __all__ = ["KINDS", "Batch", "Kind", "Tasks"]
 
-Kind = Literal["themes", "sentiment", "translation", "memory"]
+Kind = Literal["themes", "sentiment", "translation", "memory", "held back"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _FEWEST_ROWS = 60
 _FEWEST_OF_A_LABEL = 3
 _LABELS = 16
-"""At most so many themes meet in a batch, each with a few texts: enough to contrast, and each text has a fellow."""
+_TEXTS_OF_A_LABEL = 8
+"""At most so many themes meet in a batch, or one for so many texts if that is more: enough to contrast, and each text has a fellow."""
 _OPINION_SHARE = 0.3
 """How often a comment is represented by one of its opinions: what serves reads opinions, what is labelled are comments."""
 _WHOLE_SHARE = 0.3
 """How often sentiment is read off a whole comment rather than off all of its opinions, as it is when it serves."""
+_SPLICED_SHARE = 0.5
+"""How often a text to be remembered is half of one comment and half of another: nobody wrote it, and a model is asked all the same."""
+_LONGEST_WORD = 20
 _MOST_OPINIONS = 8
 """A comment of more is read as a whole: letters would be most of a batch."""
 
@@ -37,7 +41,8 @@ _MOST_OPINIONS = 8
 class Batch:
     """``texts`` and what is known of each; of a translation batch, the second half translates the first.
 
-    A batch of sentiment knows comments, and its texts may be their opinions: ``owners`` says whose.
+    A batch of sentiment knows comments, and its texts may be their opinions: ``owners`` says whose. One that is "held back" is of the
+    rows that teach no sentiment (`calibrates`), to watch with.
     """
 
     kind: Kind
@@ -68,7 +73,8 @@ class Tasks:
     def __init__(self, examples: Sequence[Example], *, seed: int) -> None:
         self._seed = seed
         self._themes = _theme_tasks(examples)
-        self._judged = _by_source(examples, _is_judged)
+        self._judged = _by_source(examples, lambda example: _is_judged(example) and not calibrates(example.text))
+        self._held_back = _by_source(examples, lambda example: _is_judged(example) and calibrates(example.text))
         self._all = _by_source(examples, lambda _: True)
         self._pairs = _pairs(examples)
         self.sources = sorted(self._judged)
@@ -87,7 +93,10 @@ class Tasks:
             case "themes":
                 return self._draw_themes(draw, size)
             case "sentiment":
-                return self._draw_judged(draw, size)
+                return self._draw_judged(draw, kind, self._judged, size)
+            case "held back":
+                groups = {source: group for source, group in self._held_back.items() if source in self._judged}
+                return self._draw_judged(draw, kind, groups, size)
             case "translation":
                 return self._draw_pairs(draw, size)
             case "memory":
@@ -99,7 +108,8 @@ class Tasks:
         task = self._themes[_weighted(draw, [len(task.examples) for task in self._themes])]
         names = sorted(task.rows_of)
         chances = np.sqrt([len(task.rows_of[name]) for name in names])
-        chosen = draw.choice(len(names), min(_LABELS, len(names)), replace=False, p=chances / chances.sum())
+        most = min(max(_LABELS, size // _TEXTS_OF_A_LABEL), len(names))
+        chosen = draw.choice(len(names), most, replace=False, p=chances / chances.sum())
         rows: dict[int, None] = {}
         for at in chosen:
             carriers = task.rows_of[names[at]]
@@ -114,13 +124,13 @@ class Tasks:
             labels[row, [places[name] for name in of_row]] = 1.0
         return Batch("themes", task.source, [_some_text(draw, example) for example in examples], _languages(examples), labels=labels)
 
-    def _draw_judged(self, draw: np.random.Generator, size: int) -> Batch | None:
-        if not self._judged:
+    def _draw_judged(self, draw: np.random.Generator, kind: Kind, groups: Mapping[str, list[Example]], size: int) -> Batch | None:
+        if not groups:
             return None
-        source, examples = self._draw_source(draw, self._judged, size)
+        source, examples = self._draw_source(draw, groups, size)
         parts = [_parts(draw, example) for example in examples]
         return Batch(
-            "sentiment",
+            kind,
             source,
             list(chain.from_iterable(parts)),
             [example.language for example, of_row in zip(examples, parts, strict=True) for _ in of_row],
@@ -138,7 +148,12 @@ class Tasks:
 
     def _draw_any(self, draw: np.random.Generator, size: int) -> Batch:
         source, examples = self._draw_source(draw, self._all, size)
-        return Batch("memory", source, [_some_text(draw, example) for example in examples], _languages(examples))
+        texts = [_some_text(draw, example) for example in examples]
+        for at, example in enumerate(examples):
+            other = int(draw.integers(len(examples)))
+            if draw.random() < _SPLICED_SHARE and examples[other].language == example.language:
+                texts[at] = _splice(draw, example.text, examples[other].text)
+        return Batch("memory", source, texts, _languages(examples))
 
     def _draw_source(self, draw: np.random.Generator, groups: Mapping[str, list[Example]], size: int) -> tuple[str, list[Example]]:
         names = list(groups)
@@ -148,7 +163,7 @@ class Tasks:
 
 
 def _is_judged(example: Example) -> bool:
-    return (example.sentiment is not None or example.strength is not None) and not calibrates(example.text)
+    return example.sentiment is not None or example.strength is not None
 
 
 def _languages(examples: Sequence[Example]) -> list[str]:
@@ -166,6 +181,18 @@ def _some_text(draw: np.random.Generator, example: Example) -> str:
     if example.opinions and single and draw.random() < _OPINION_SHARE:
         return example.opinions[int(draw.integers(len(example.opinions)))]
     return example.text
+
+
+def _splice(draw: np.random.Generator, first: str, second: str) -> str:
+    """Return the beginning of one text and the end of another, cut between words where there are any."""
+    start, end = (_cut(draw, text) for text in (first, second))
+    return f"{first[:start].rstrip()} {second[end:].lstrip()}".strip() or first
+
+
+def _cut(draw: np.random.Generator, text: str) -> int:
+    at = int(draw.integers(len(text) + 1))
+    space = text.find(" ", at)
+    return at if space < 0 or space > at + _LONGEST_WORD else space
 
 
 def _parts(draw: np.random.Generator, example: Example) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from feedback_miner.embedders.feedback_small import SHIPPED
 from feedback_miner.embedders.unigram import UnigramTokenizer
 from feedback_miner.weights import manifest_hashes, model_path
 
-__all__ = ["BEGIN", "BYTES", "END", "SMALL", "build_tokenizer", "choose_pieces", "shipped_pieces"]
+__all__ = ["BEGIN", "BYTES", "END", "SMALL", "TokenReader", "build_tokenizer", "choose_pieces", "shipped_pieces", "table_rows"]
 
 BEGIN, END, _UNKNOWN = 0, 1, 2
 BYTES = 3
@@ -82,3 +82,22 @@ def build_tokenizer(model: PackedModel, kept: Sequence[int]) -> bytes:
         "model": {"type": "Unigram", "unk_id": _UNKNOWN, "byte_fallback": True, "vocab": pieces},
     }
     return json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def table_rows(model: PackedModel, kept: Sequence[int]) -> list[int]:
+    """Return which of the model's pieces each token of `build_tokenizer` is; a byte is its unknown one."""
+    return [model.begin_id, model.end_id, *[model.unknown_id] * (SMALL - 2), *kept]
+
+
+class TokenReader:
+    """Texts in, tokens out, as teacher and student read them."""
+
+    def __init__(self, tokenizer: bytes, *, most_tokens: int) -> None:
+        import tokenizers
+
+        self._tokenizer = tokenizers.Tokenizer.from_buffer(tokenizer)
+        self._tokenizer.enable_truncation(most_tokens)
+
+    def read(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return each text's tokens, markers included, cut at the most."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]

@@ -188,7 +188,7 @@ def test_a_worker_that_never_comes_back_is_taken_over_from(desk):
 
 @pytest.mark.slow
 def test_a_worker_thought_dead_that_was_only_frozen_does_no_harm(desk):
-    rows = comments(200)
+    rows = comments(1_000)  # enough that no machine is done before it is frozen
     project, undisturbed = desk.add_project(), desk.add_project()
     job = desk.upload(project, as_csv(rows))
     with worker(desk, "first", lease=1) as slow:

@@ -210,29 +210,20 @@ def test_a_deletion_waits_for_an_upload_to_be_read(desk):
 def test_a_deletion_leaves_no_trace(desk, engine, tmp_path, database_url):
     customers = ["somebody-else"] * 30 + ["walrus-keeper-77"] * 3
     rows = [(said, score, customer, date) for (said, score, _, date), customer in zip(comments(33), customers, strict=True)]
-    rows[30:] = [("The walrus in the lobby sang all night", "1", rows[32][2], "2026-01-10")] * 3
+    rows[30:] = [("The walrus in the lobby sang all night. Breakfast was cold and late", "1", rows[32][2], "2026-01-10")] * 3
     project = desk.add_project()
     job = desk.upload(project, as_csv(rows))
     engine.enqueue(job)
     assert _end_of(desk, job).state == "succeeded"
     with desk.database.reading() as session:
-        vectors = [
-            bytes(row)
-            for row in session.scalars(
-                text(
-                    "SELECT vectors.vector FROM vectors JOIN opinions ON opinions.text_key = vectors.text_key "
-                    "JOIN documents ON documents.id = opinions.document WHERE documents.text LIKE '%walrus%'"
-                )
+        found = session.execute(
+            text(
+                "SELECT vectors.text_key, vectors.vector FROM documents JOIN opinions ON opinions.document = documents.id "
+                "JOIN vectors ON vectors.text_key IN (opinions.text_key, documents.text_key) WHERE documents.text LIKE '%walrus%'"
             )
-        ]
-        keys = [
-            bytes(row)
-            for row in session.scalars(
-                text(
-                    "SELECT text_key FROM opinions JOIN documents ON documents.id = opinions.document WHERE documents.text LIKE '%walrus%'"
-                )
-            )
-        ]
+        ).all()
+    assert len(set(found)) == 3  # two opinions and the whole
+    keys, vectors = [bytes(key) for key, _ in found], [bytes(vector) for _, vector in found]
     needles = [b"walrus", b"sang all night", *vectors, *keys]
     assert all(_holds(database_url, tmp_path, needle) for needle in (b"walrus", *vectors[:1], *keys[:1]))
     deleted, again = forget_customer(desk.shop, project, "walrus-keeper-77")

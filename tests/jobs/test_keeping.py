@@ -70,7 +70,8 @@ class TestRetention:
         desk.run(job)
         with desk.database.reading() as session:
             assert session.scalars(select(CustomerRow.pseudonym)).all() == [kept]
-            unused = "SELECT count(*) FROM vectors WHERE text_key NOT IN (SELECT text_key FROM opinions WHERE text_key IS NOT NULL)"
+            used = " UNION ".join(f"SELECT text_key FROM {table} WHERE text_key IS NOT NULL" for table in ("opinions", "documents"))
+            unused = f"SELECT count(*) FROM vectors WHERE text_key NOT IN ({used})"
             assert session.scalar(text(unused)) == 0
             for row in session.execute(text("SELECT description FROM theme_sets")):
                 assert b"walrus" not in bytes(row[0])

@@ -72,6 +72,26 @@ def test_move_and_correction_hold_for_the_opinion_and_are_marked(desk: Desk, pro
     assert opinion in members(desk, project, second)
 
 
+def test_a_corrected_comment_is_what_its_opinions_say(desk: Desk) -> None:
+    project = desk.add_project()
+    desk.mine(project, [*comments(40), ("The room was dirty. The waiter was rude. I want my money back.", "1", "c-1", "2026-02-01")])
+
+    def comment() -> tuple[dict[str, Any], list[str]]:
+        analysis = desk.analysis(project)
+        (document,) = (document for document in analysis["documents"] if "money back" in document["text"])
+        (item,) = (item for item in analysis["items"] if item["id"] == document["item"])
+        return item, [opinion["id"] for opinion in analysis["opinions"] if opinion["document"] == document["id"]]
+
+    before, opinions = comment()
+    assert len(opinions) == 3
+    for opinion in opinions:
+        edit(desk, project, "correct", {"opinion": opinion, "sentiment": "positive"})
+    after, _ = comment()
+    assert before["sentiment_score"] < after["sentiment_score"]
+    assert after["sentiment"] == "positive"
+    assert after["sentiment_score"] > 0.9999  # nothing of what the model read in the whole
+
+
 def test_edits_hold_after_the_next_wave(desk: Desk, project: str) -> None:
     first, second, *_ = (theme["id"] for theme in leaves(desk, project))
     edit(desk, project, "rename", {"theme": first, "names": {"en": "slow parcels"}})

@@ -59,8 +59,9 @@ def without_ids(analysis: Mapping[str, Any]) -> dict[str, Any]:
             {**coding, "themes": [leaves[theme["theme"]] for theme in coding["themes"]], "nearest": len(coding["nearest"])}
             for coding in analysis["codings"]
         ],
+        "documents": [{**document, "theme": leaves.get(document["theme"])} for document in analysis["documents"]],
         "people": Counter((leaves.get(theme["id"], "parent"), theme["people"]) for theme in analysis["themes"]),
-        **{name: analysis[name] for name in ("items", "documents", "opinions", "counts", "score")},
+        **{name: analysis[name] for name in ("items", "opinions", "counts", "score")},
     }
 
 
@@ -189,3 +190,67 @@ def test_models_that_are_gone_leave_the_last_codings_to_compare_with(desk: Desk,
     remine(desk, project)
     after = members(desk.analysis(project))
     assert sum(theme in after for theme in before) >= len(before) / 2
+
+
+def ask_more_of_themes(desk: Desk, project: str) -> None:
+    """From now on a theme needs so many opinions that small ones are not found again."""
+    with desk.database.transaction() as session:
+        row = projects.get_project(session, project)
+        row.config = {**row.config, "min_theme_opinions": 45}
+
+
+def test_themes_that_analysts_worked_on_are_kept_until_they_take_that_back(desk: Desk, project: str) -> None:
+    twin = desk.add_project()
+    desk.mine(twin, comments(120))
+    desk.mine(twin, invoices(60))
+    for one in (project, twin):
+        ask_more_of_themes(desk, one)
+    before = members(desk.analysis(project))
+    remine(desk, twin)
+    lost = sorted(before.keys() - members(desk.analysis(twin)).keys())
+    assert len(lost) > 1, "nothing was lost that could be kept"
+    parents = {theme["id"]: theme["parent"] for theme in desk.analysis(project)["themes"]}
+    renamed = edit(desk, project, "rename", {"theme": lost[0], "names": {"en": "what we look into"}})
+    edit(desk, project, "hide", {"theme": lost[0], "hidden": True})
+    remine(desk, project)
+    kept = desk.analysis(project)
+    themes = {theme["id"]: theme for theme in kept["themes"]}
+    assert themes.keys() & set(lost) == {lost[0]}
+    assert (themes[lost[0]]["names"]["en"], themes[lost[0]]["parent"]) == ("what we look into", parents[lost[0]])
+    assert members(kept)[lost[0]] & before[lost[0]]
+    names = [theme["names"].get("en", "") for theme in kept["themes"] if theme["parent"]]
+    assert len(set(filter(None, names))) == len(list(filter(None, names)))
+    fate = next(event for event in reversed(lineage(desk, project)) if event.old == lost[0])
+    assert (fate.kind, fate.new, fate.shared) == ("continued", lost[0], len(members(kept)[lost[0]] & before[lost[0]]))
+    with desk.database.reading() as session:
+        assert replay_log(desk.shop, session, project).conflicts == ()
+    remine(desk, project)
+    assert desk.analysis(project) == kept
+    edit(desk, project, "undo", {"edit": renamed})
+    edit(desk, project, "undo", {"edit": renamed + 1})
+    remine(desk, project)
+    assert without_ids(desk.analysis(project)) == without_ids(desk.analysis(twin))
+
+
+def test_a_theme_kept_under_other_models_is_where_its_opinions_are(desk: Desk, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = desk.add_project()
+    desk.mine(twin, comments(120))
+    desk.mine(twin, invoices(60))
+    models = desk.shop.models("tiny")
+    monkeypatch.setattr(type(models.embedder), "version", "tiny-of-tomorrow")
+    monkeypatch.setattr(type(models.heads), "encoder_version", "tiny-of-tomorrow")
+    for one in (project, twin):
+        ask_more_of_themes(desk, one)
+    before = members(desk.analysis(project))
+    remine(desk, twin)
+    lost = {leaf: opinions for leaf, opinions in before.items() if leaf not in members(desk.analysis(twin))}
+    assert lost
+    with desk.database.transaction() as session:
+        for leaf in lost:
+            findings.add_edit(session, project, "pin", {"theme": leaf, "pinned": True}, "anna")
+    remine(desk, project)
+    after = members(desk.analysis(project))
+    for leaf, opinions in lost.items():
+        assert 2 * len(after[leaf] & opinions) > len(opinions)
+    with desk.database.reading() as session:
+        assert replay_log(desk.shop, session, project).conflicts == ()

@@ -14,7 +14,7 @@ from feedback_miner.jobs.forget import forget_customer
 from feedback_miner.progress import report_to_nobody
 from feedback_miner.report import findings_to_json
 from feedback_miner.store import findings, projects, responses
-from feedback_miner.store.tables import CodingRow, OpinionRow, ResponseRow, VectorRow
+from feedback_miner.store.tables import CodingRow, DocumentRow, OpinionRow, ResponseRow, VectorRow
 
 
 def test_a_job_finds_what_mine_finds(desk, tmp_path):
@@ -201,7 +201,7 @@ def test_a_deletion_meanwhile_makes_a_step_begin_again(desk, step):
     assert claim.deleted
     with desk.database.reading() as session:
         assert "walrus" not in " ".join(document.text for document in responses.load_documents(session, project))
-        keys = set(session.scalars(select(OpinionRow.text_key))) - {None}
+        keys = {*session.scalars(select(OpinionRow.text_key)), *session.scalars(select(DocumentRow.text_key))} - {None}
         assert set(session.scalars(select(VectorRow.text_key))) <= keys
         assert set(session.scalars(select(CodingRow.opinion))) <= set(session.scalars(select(OpinionRow.id)))
         if step in {"themes", "code", "measure"}:

@@ -140,6 +140,20 @@ def test_a_customer_goes_with_everything_only_they_had(database, stored):
     assert left == {("tiny", shared), ("other", shared)}
 
 
+def test_a_deletion_takes_the_vector_of_a_whole_text_with_it(database, stored):
+    whole, others = bytes([9]) * 16, bytes([8]) * 16
+    with database.transaction() as session:
+        responses.add_vectors(session, stored, "tiny", {whole: VECTORS[bytes([1]) * 16], others: VECTORS[bytes([2]) * 16]})
+        responses.set_whole_keys(session, stored, {"00000000000000bb.0": whole, "00000000000000aa.0": others, "not there": whole})
+    with database.transaction() as session:
+        responses.set_whole_keys(session, stored, {"00000000000000bb.0": whole})  # once more changes nothing
+        assert responses.delete_customer(session, stored, "c-2") == 1
+    with database.reading() as session:
+        left = {bytes(key) for key in session.scalars(text("SELECT text_key FROM vectors"))}
+    assert others in left
+    assert whole not in left
+
+
 def test_another_project_keeps_its_customer_of_that_name(database, stored):
     with database.transaction() as session:
         other = projects.add_project(session, "other", {}).id

@@ -12,6 +12,7 @@ from feedback_miner.training.backbone import (  # noqa: E402
     Backbone,
     adapters_off,
     add_adapters,
+    attend,
     first_of_tokens,
     layer_weights,
     mean_of_tokens,
@@ -36,7 +37,7 @@ def small(seed: int = 0) -> Backbone:
 def test_answers_as_the_graph_that_serves(model) -> None:
     backbone = open_backbone(model)
     inputs = InputEmbeddings(model, max_tokens=192)
-    vectors = backbone(*pad_tokens([inputs.token_ids(text) for text in TEXTS])).numpy()
+    vectors = backbone(pad_tokens([inputs.token_ids(text) for text in TEXTS])).numpy()
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([1.0] * 3, abs=1e-5)
     assert (vectors * E5Embedder().encode(TEXTS)).sum(axis=1).min() > 0.998
     assert not any(parameter.requires_grad for parameter in backbone.parameters())
@@ -49,9 +50,23 @@ def test_answers_as_the_graph_that_serves(model) -> None:
 def test_company_and_padding_do_not_matter() -> None:
     backbone = small()
     rows = [[1, 2, 3, 4, 5, 6, 7], [8, 9], [10, 11, 12]]
-    together = backbone(*pad_tokens(rows))
-    alone = torch.cat([backbone(*pad_tokens([row])) for row in rows])
+    together = backbone(pad_tokens(rows))
+    alone = torch.cat([backbone(pad_tokens([row])) for row in rows])
     assert torch.allclose(together, alone, atol=1e-6)
+
+
+def test_a_kernel_of_torch_sees_what_is_written_out() -> None:
+    torch.manual_seed(2)
+    query, key, value = torch.randn(3, 2, 4, 8, 6)
+    present = torch.arange(8) < torch.tensor([[8], [3]])
+    written, fused = (attend(query, key, value, present, fused=fused) for fused in (False, True))
+    assert torch.allclose(written, fused, atol=1e-5)
+    assert torch.allclose(written[1], attend(query[1:], key[1:, :, :3], value[1:, :, :3], present[1:, :3], fused=False)[0], atol=1e-5)
+
+
+def test_some_words_are_a_table_of_their_own(model) -> None:
+    rows = [0, 2, 777, 5_000]
+    assert torch.equal(open_backbone(model, rows).words.weight, open_backbone(model).words.weight[rows])
 
 
 def test_readings_of_tokens() -> None:
@@ -63,20 +78,20 @@ def test_readings_of_tokens() -> None:
 
 def test_adapters_start_as_nothing_train_alone_and_merge() -> None:
     backbone, tokens = small(), pad_tokens([[1, 2, 3], [4, 5]])
-    before = backbone(*tokens)
+    before = backbone(tokens)
     trainable = list(add_adapters(backbone, rank=4, strength=8.0))
     assert len(trainable) == 2 * 4 * 2
-    assert torch.allclose(backbone(*tokens), before, atol=1e-6)
+    assert torch.allclose(backbone(tokens), before, atol=1e-6)
     with torch.no_grad():
         for parameter in trainable:
             parameter.normal_(std=0.2)
-    after = backbone(*tokens)
+    after = backbone(tokens)
     assert not torch.allclose(after, before, atol=1e-2)
     with adapters_off():
-        assert torch.allclose(backbone(*tokens), before, atol=1e-6)
-    assert torch.allclose(backbone(*tokens), after)
+        assert torch.allclose(backbone(tokens), before, atol=1e-6)
+    assert torch.allclose(backbone(tokens), after)
     for layer in backbone.layers:
         for name, part in list(layer.named_children()):
             if isinstance(part, Adapter):
                 setattr(layer, name, part.merged())
-    assert torch.allclose(backbone(*tokens), after, atol=1e-5)
+    assert torch.allclose(backbone(tokens), after, atol=1e-5)

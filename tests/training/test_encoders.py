@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from feedback_miner.cli import app
 from feedback_miner.embedders import load_embedder
+from feedback_miner.weights import model_path
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +84,34 @@ def test_a_student_goes_on_from_an_earlier_one(trained: Path, labelled: Path, tm
     texts = ["The parcel was late again", "快递又晚了", "it was sold out"]
     before, after = (load_embedder(str(folder)).encode(texts) for folder in (trained / "own", tmp_path))
     assert (before * after).sum(axis=1).min() > 0.9, "one step, from where the other stopped"
+
+
+def test_the_mean_of_a_student_with_itself_is_itself(trained: Path, tmp_path: Path) -> None:
+    arguments = ["train", "average", str(trained / "own"), str(trained / "own"), "--output", str(tmp_path)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(done.output)["average_of"]) == 2
+    texts = ["The parcel was late again", "快递又晚了", "it was sold out"]
+    one, mean = (load_embedder(str(folder)).encode(texts) for folder in (trained / "own", tmp_path))
+    assert (one[:, :384] * mean[:, :384]).sum(axis=1).min() > 0.97
+    assert mean.shape == (3, 384 + 2 * 64), "what begin markers read lies side by side"
+    assert np.abs(mean[:, 384:448] - mean[:, 448:]).max() < 1e-6
+
+
+def test_a_student_goes_on_from_the_one_that_ships(trained: Path, labelled: Path, tmp_path: Path) -> None:
+    arguments = ["--data", str(labelled), "--teacher", str(trained / "teacher"), "--start", str(model_path("feedback-small"))]
+    done = CliRunner().invoke(app, ["train", "student", *arguments, "--output", str(tmp_path), "--steps", "1", "--quiet"])
+    assert done.exit_code == 0, done.output
+    assert load_embedder(str(tmp_path)).dimensions == load_embedder("feedback-small").dimensions
+
+
+def test_students_of_other_words_have_no_mean(trained: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(trained / "own", other)
+    (other / "tokenizer.json").write_text((other / "tokenizer.json").read_text("utf-8") + " ", encoding="utf-8")
+    done = CliRunner().invoke(app, ["train", "average", str(trained / "own"), str(other), "--output", str(tmp_path / "mean")])
+    assert done.exit_code != 0
+    assert "differ in their words" in done.output
 
 
 def test_the_same_again_from_the_same(trained: Path, labelled: Path, tmp_path: Path) -> None:

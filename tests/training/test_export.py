@@ -10,18 +10,17 @@ torch = pytest.importorskip("torch", reason="the [train] extra is not installed"
 from feedback_miner.embedders.e5_weights import graph_weights  # noqa: E402
 from feedback_miner.embedders.one_by_one import open_session  # noqa: E402
 from feedback_miner.errors import InputError  # noqa: E402
-from feedback_miner.training.backbone import Backbone, layer_weights, pad_tokens  # noqa: E402
+from feedback_miner.training.backbone import Backbone, Encoder, layer_weights, pad_tokens  # noqa: E402
 from feedback_miner.training.e5_graph import build_graph  # noqa: E402
 from feedback_miner.training.export import add_sentiment, read_student, with_weights  # noqa: E402
-from feedback_miner.training.student import Student  # noqa: E402
 
 SIZES = {"hidden": 48, "layers": 2, "heads": 3, "feed_forward": 96, "epsilon": 1e-12}
 ROWS = [[1, 2, 3, 4, 5, 6, 7], [8, 9], [10, 11, 12, 13]]
 
 
-def make_student(seed: int) -> Student:
+def make_student(seed: int) -> Encoder:
     torch.manual_seed(seed)
-    return Student(Backbone(vocabulary=50, positions=16, **SIZES), sentiment_dimensions=8).eval()
+    return Encoder(Backbone(vocabulary=50, positions=16, **SIZES), sentiment_dimensions=8).eval()
 
 
 def test_what_is_served_can_be_trained_on(tmp_path: Path) -> None:
@@ -49,7 +48,7 @@ def test_both_parts_serve_as_trained() -> None:
     student = make_student(3)
     backbone, reading = student.backbone, student.sentiment
     with torch.no_grad():
-        about, sentiments, _ = (part.numpy() for part in student(*pad_tokens(ROWS)))
+        about, sentiments, _ = (part.numpy() for part in student(pad_tokens(ROWS)))
         inputs = [(backbone.words(torch.tensor(row)) + backbone.positions[: len(row)])[None].numpy() for row in ROWS]
     arrays = graph_weights(layer_weights(backbone), {"up": [[], []], "down": [[], []]})
     bare = with_weights(build_graph(**SIZES), arrays)

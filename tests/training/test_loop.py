@@ -17,7 +17,7 @@ class Killed(Exception):
     """Where the machine went down."""
 
 
-def train(folder: Path | None, *, kill_at: int | None = None, config: dict = CONFIG) -> tuple[list[float], Loop]:
+def train(folder: Path | None, *, kill_at: int | None = None, config: dict = CONFIG, workers: int = 0) -> tuple[list[float], Loop]:
     torch.manual_seed(5)
     part = torch.nn.Linear(3, 1)
     loop = Loop("line", torch.nn.ModuleDict({"part": part}), [(list(part.parameters()), config["rate"])], config=config)
@@ -26,13 +26,14 @@ def train(folder: Path | None, *, kill_at: int | None = None, config: dict = CON
         inputs = torch.randn(16, 3, generator=torch.Generator().manual_seed(step))
         yield "fit", ((part(inputs)[:, 0] - inputs @ torch.tensor([1.0, -2.0, 0.5])) ** 2).mean()
         yield "small", 0.001 * (part.weight**2).sum()
+        yield "watched", part.weight.detach().sum()
 
     def progress(stage: str, done: int, total: int | None) -> None:
         if done == kill_at:
             raise Killed
 
     try:
-        loop.run(losses, checkpoints=folder, progress=progress)
+        loop.run(abs, losses, checkpoints=folder, progress=progress, workers=workers)
     except Killed:
         assert kill_at is not None
     return part.weight.detach().flatten().tolist(), loop
@@ -43,6 +44,14 @@ def test_learns() -> None:
     assert weights == pytest.approx([1.0, -2.0, 0.5], abs=0.05)
     assert len(loop.curve["fit"]) == 2
     assert loop.curve["fit"][1] < loop.curve["fit"][0]
+
+
+def test_what_is_read_ahead_comes_in_its_order(tmp_path: Path) -> None:
+    through, _ = train(None)
+    train(tmp_path, kill_at=130, workers=2)
+    resumed, loop = train(tmp_path, workers=2)
+    assert resumed == through
+    assert loop.curve.keys() == {"fit", "small", "watched"}
 
 
 @pytest.mark.parametrize("kill_at", [40, 100, 130, 249])

@@ -1,5 +1,7 @@
 """Batches: from one set, of one kind, the same for the same step, with what is known of each text."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -116,6 +118,29 @@ def test_rows_that_heads_are_weighed_on_teach_no_sentiment(examples: list[Exampl
     drawn = {text for step in range(60) for batch in tasks.draw_step(step, {"sentiment": SIZE}) for text in batch.texts}
     assert drawn
     assert not drawn & kept
+
+
+def test_what_is_held_back_is_all_that_is_watched(examples: list[Example]) -> None:
+    judged = [example("judged", n, sentiment="neg") for n in range(800)]
+    tasks = Tasks([*examples, *judged], seed=1)
+    batch = tasks.draw(0, "held back", SIZE)
+    assert batch.kind == "held back"
+    assert batch.source == "judged"
+    assert all(calibrates(text) for text in batch.texts)
+    assert Tasks(examples, seed=1).draw(0, "held back", SIZE) is None, "too few to watch with"
+
+
+def test_what_is_remembered_is_now_and_then_half_of_one_text_and_half_of_another() -> None:
+    english = [example("few words", n) for n in range(70)]
+    chinese = [replace(example("字", n), text=f"第{n}次来这里吃饭，味道还行，就是等太久。", language="zh") for n in range(70)]
+    drawn = [text for step in range(20) for text in Tasks([*english, *chinese], seed=1).draw(step, "memory", SIZE).texts]
+    known = {example.text for example in (*english, *chinese)}
+    spliced = [text for text in drawn if text not in known]
+    assert 0.25 < len(spliced) / len(drawn) < 0.65
+    assert all(text.strip() == text and text for text in drawn)
+    words = {word for text in known for word in text.split()}
+    assert all(word in words for text in spliced if text.isascii() for word in text.split())
+    assert not any("few" in text and "第" in text for text in spliced)
 
 
 def test_what_nothing_teaches_is_not_drawn() -> None:
