@@ -28,9 +28,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def worker(desk: Desk, name: str = "first", *, lease: float = 600) -> Iterator[subprocess.Popen[bytes]]:
+def worker(desk: Desk, name: str = "first", *, lease: float = 600, encoding: float = 0) -> Iterator[subprocess.Popen[bytes]]:
+    """``encoding``: seconds that each call of its encoder takes longer."""
+    words = [desk.database.url, str(desk.shop.folder), name, str(lease), str(encoding)]
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("worker.py")), desk.database.url, str(desk.shop.folder), name, str(lease)],
+        [sys.executable, str(Path(__file__).with_name("worker.py")), *words],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -188,11 +190,11 @@ def test_a_worker_that_never_comes_back_is_taken_over_from(desk):
 
 @pytest.mark.slow
 def test_a_worker_thought_dead_that_was_only_frozen_does_no_harm(desk):
-    rows = comments(1_000)  # enough that no machine is done before it is frozen
+    rows = comments(200)
     project, undisturbed = desk.add_project(), desk.add_project()
     job = desk.upload(project, as_csv(rows))
-    with worker(desk, "first", lease=1) as slow:
-        wait_for(lambda: desk.job(job).state == "running")
+    with worker(desk, "first", lease=1, encoding=2) as slow:
+        wait_for(lambda: desk.job(job).stage == "encode")
         wait_for(lambda: _freeze_outside_of_transactions(desk, slow))
         assert desk.job(job).state == "running", "frozen too late: there is nothing left to take over"
         with worker(desk, "second", lease=1):
