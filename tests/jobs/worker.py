@@ -6,8 +6,8 @@ The fifth word is how many seconds longer each call of the encoder takes than it
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 from pathlib import Path
+from typing import Any
 
 from feedback_miner.embedders.tiny import TinyEmbedder
 from feedback_miner.jobs.engine import Engine
