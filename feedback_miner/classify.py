@@ -197,12 +197,10 @@ class OpinionCoder:
         self, texts: Sequence[str], vectors: Vectors | None, head_vectors: Vectors | None, progress: Callable[[int], None] | None
     ) -> tuple[Vectors, Vectors]:
         """Return both vectors of texts as they are stored; those that are given are not made again."""
-        if vectors is None:
-            vectors = self._embedder.encode(texts, progress=progress)
-        if head_vectors is None:
-            same = self._heads_embedder.version == self._embedder.version
-            head_vectors = vectors if same else self._heads_embedder.encode(texts)
-        return half_precision(vectors), half_precision(head_vectors)
+        vectors = half_precision(self._embedder.encode(texts, progress=progress) if vectors is None else vectors)
+        if head_vectors is None and self._heads_embedder.version == self._embedder.version:
+            return vectors, vectors
+        return vectors, half_precision(self._heads_embedder.encode(texts) if head_vectors is None else head_vectors)
 
     def _closest_of(self, vector: Vectors, themes: Collection[str]) -> str | None:
         if len(themes) < 2:

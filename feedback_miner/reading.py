@@ -33,10 +33,14 @@ class Reading:
     verbatim: AlignedText
     """Repaired and redacted; ``verbatim.source_span`` leads back to the text as it came."""
     language: str
-    repost: bool
     redactions: tuple[tuple[str, int], ...]
     opinions: tuple[ReadOpinion, ...]
     """Empty: the text has no content."""
+
+    @property
+    def repost(self) -> bool:
+        """Whether it carries somebody else's words."""
+        return is_repost(self.verbatim.text)
 
     @property
     def whole(self) -> str | None:
@@ -54,7 +58,6 @@ def read_text(raw: str) -> Reading:
     return Reading(
         verbatim=verbatim,
         language=language,
-        repost=is_repost(text),
         redactions=tuple(sorted(redactions.items())),
         opinions=tuple(opinion for opinion in opinions if opinion.matching),
     )

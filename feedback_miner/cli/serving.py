@@ -1,5 +1,6 @@
 """The commands of whoever runs the service: serve, worker, invite. Settings from options, then the environment; computes nothing itself."""
 
+import gc
 import json
 import logging
 import os
@@ -78,6 +79,7 @@ def serve(
     child = ChildWorker(settings.to_environment(), () if metrics_port is None else ("--metrics-port", str(metrics_port)))
     if worker:
         child.start()
+    gc.freeze()  # what was imported stays: looking through it for garbage would hold up all callers for a third of a second
     try:
         uvicorn.run(
             create_app(service),

@@ -123,14 +123,15 @@ def read_aspects(
 
     The runner-up of a cause is the best other cause, mapped or not.
     """
-    order = [int(at) for at in np.argsort(-scores, kind="stable") if columns[at] != UNMAPPED]
-    mapped = [at for at in order if scores[at] >= threshold]
-    aspects = tuple(Aspect(columns[at], float(scores[at])) for at in mapped)
+    order = [at for at in np.argsort(-scores, kind="stable").tolist() if columns[at] != UNMAPPED]
+    likely = scores.tolist()
+    mapped = [at for at in order if likely[at] >= threshold]
+    aspects = tuple(Aspect(columns[at], likely[at]) for at in mapped)
     if sentiment.negative <= max(sentiment.neutral, sentiment.positive):
         return aspects, ()
     causes = []
     for at in mapped:
         other = next((rival for rival in order if rival != at), None)
-        runner_up, runner_up_score = (columns[other], float(scores[other])) if other is not None else (None, 0.0)
-        causes.append(CauseScore(columns[at], float(scores[at]), runner_up, runner_up_score, *span))
+        runner_up, runner_up_score = (columns[other], likely[other]) if other is not None else (None, 0.0)
+        causes.append(CauseScore(columns[at], likely[at], runner_up, runner_up_score, *span))
     return aspects, tuple(causes)

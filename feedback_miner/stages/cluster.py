@@ -106,7 +106,7 @@ def assign_in_waves(
     yet not near enough, though another centre had taken it.)
     """
     taken = np.zeros(len(vectors), np.bool_)
-    nearest, cosines = assign_to_centres(vectors, centres[:0])
+    nearest, cosines = np.full((len(vectors), 2), -1, np.int32), np.full((len(vectors), 2), -1.0, np.float32)
     for end in (*starts, len(centres)):
         rows = np.flatnonzero(~taken)
         # Products of the same shape as when these were all the centres there were: the same bits.

@@ -209,7 +209,7 @@ def _within_script(text: str, script: str) -> str:
 def _latin(text: str) -> str:
     words = [word.lower().replace("’", "'") for word in _WORD.findall(text) if _is_alphabetic(word)]
     words = [word for word in words if len(word) > 1 or word in _LETTER_WORDS]
-    hits = {language: sum(word in common for word in words) for language, common in _COMMON_WORDS.items()}
+    hits = {language: sum(map(common.__contains__, words)) for language, common in _COMMON_WORDS.items()}
     most = max(hits.values())
     voted = {language for language, count in hits.items() if count == most > 0}
     if voted == {"en"} and 3 * most >= len(words):

@@ -1,6 +1,7 @@
 """Spelling as features: hashed character n-grams of a text, the lexical half of every linear head. No vocabulary, no state."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from zlib import crc32
 
 import numpy as np
@@ -32,16 +33,13 @@ def hash_ngrams(text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the buckets of a text's character 1-4-grams, ascending, and their values (1 + ln count, length 1 in all)."""
     characters = [character.encode("utf-8", "surrogatepass") for character in f" {text.casefold()[:_LONGEST_TEXT]} "]
     hashes: list[int] = []
-    for at in range(len(characters)):
-        value = 0
-        for character in characters[at : at + _LONGEST]:
-            value = crc32(character, value)  # of all characters so far
-            hashes.append(value)
-    places = np.array(hashes, np.int64) % BUCKETS
-    places.sort()
-    starts = np.flatnonzero(np.diff(places, prepend=-1))
-    values = 1.0 + np.log(np.diff(starts, append=len(places)))
-    return places[starts], (values / np.sqrt(values @ values)).astype(np.float32)
+    shorter: Iterable[int] = repeat(0)
+    for length in range(_LONGEST):
+        shorter = list(map(crc32, characters[length:], shorter))  # each n-gram goes on from the one without its last character
+        hashes += shorter
+    buckets, counts = np.unique(np.array(hashes, np.int64) % BUCKETS, return_counts=True)
+    values = 1.0 + np.log(counts)
+    return buckets, (values / np.sqrt(values @ values)).astype(np.float32)
 
 
 def ngram_matrix(texts: Sequence[str]) -> csr_matrix:

@@ -28,6 +28,7 @@ _SPECIFIC: tuple[Kind, ...] = ("IBAN", "ID", "CARD", "PHONE", "EMAIL", "PLATE", 
 _RANK = {kind: rank for rank, kind in enumerate(_SPECIFIC)}
 """Which kind a span is where two claim it and neither is longer; those not listed come last."""
 
+_NEEDED = frozenset(word for rule in RULES for word in rule.needs)
 _PLACEHOLDER = re.compile(rf"<(?:{'|'.join(get_args(Kind))})>")
 _PSEUDONYM = re.compile(r"person-[0-9a-f]{12}")
 _MAX_ROUNDS = 8
@@ -117,10 +118,10 @@ def _canonical(value: str, kind: Kind) -> str:
 
 def _find_in(segment: str, offset: int) -> list[PersonalData]:
     """All finds in a stretch of folded text, seen without its surroundings."""
-    digits, lowered = count_digits(segment), segment.lower()
+    digits, present = count_digits(segment), set(filter(segment.lower().__contains__, _NEEDED))
     candidates: list[tuple[int, int, int, Kind]] = []
     for rule in RULES:
-        if digits < rule.digits or (rule.needs and not any(map(lowered.__contains__, rule.needs))):
+        if digits < rule.digits or (rule.needs and present.isdisjoint(rule.needs)):
             continue
         group = "it" if "it" in rule.pattern.groupindex else 0
         for match in rule.pattern.finditer(segment):

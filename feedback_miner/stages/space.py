@@ -24,7 +24,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 def unit_rows(vectors: Vectors) -> Vectors:
     """Scale every row to length 1; a zero row stays zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))  # as np.linalg.norm, to the bit, at half its price for a row
     return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
 
 
@@ -33,7 +33,7 @@ def language_weights(text: str, language: str) -> dict[str, float]:
 
     A Latin word in a Chinese sentence counts as English. Japanese keeps its own mean, kanji or not.
     """
-    if language == "ja":
+    if language == "ja" or not (language == "zh" or _HAN.search(text)):
         return {language: 1.0}
     letters = len(_LETTER.findall(text))
     han = len(_HAN.findall(text)) / letters if letters else float(language == "zh")
@@ -67,7 +67,7 @@ def theme_space(aligned: Vectors, projection: Vectors, polarity: NDArray[np.floa
     projected = np.empty((len(aligned), projection.shape[1]), np.float32)
     for row, vector in enumerate(aligned):
         projected[row] = vector @ projection
-    return unit_rows(np.hstack([aligned, unit_rows(projected), POLARITY_WEIGHT * polarity[:, None]]).astype(np.float32))
+    return unit_rows(np.concatenate([aligned, unit_rows(projected), POLARITY_WEIGHT * polarity[:, None]], axis=1, dtype=np.float32))
 
 
 def blend_means(

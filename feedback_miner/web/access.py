@@ -102,9 +102,13 @@ class Caller:
 class GuardedRoute(APIRoute):
     """A path that knows who asks before it reads a byte of what they send."""
 
+    def get_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers those whom the guard lets in."""
+        return super().get_route_handler()
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the path's handler, behind the guard."""
-        handle = super().get_route_handler()
+        handle = self.get_handler()
 
         async def guarded(request: Request) -> Response:
             known: KnownCallers = request.app.state.known
@@ -236,13 +240,13 @@ def _admit(request: Request, caller: Caller) -> Caller:
     counter: RequestCounter = request.app.state.counter
     remaining, reset = counter.count(caller.id)
     request.state.limits = {
-        "RateLimit-Limit": str(counter.limit),
-        "RateLimit-Remaining": str(max(0, remaining)),
-        "RateLimit-Reset": str(reset),
+        b"ratelimit-limit": b"%d" % counter.limit,
+        b"ratelimit-remaining": b"%d" % max(0, remaining),
+        b"ratelimit-reset": b"%d" % reset,
     }
     if remaining < 0:
         raise RefusalError(429, f"more than {counter.limit} requests in this minute", Retry_After=str(reset))
-    if "\0" in request.url.path or "%00" in request.url.query:
+    if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
         raise RefusalError(422, "the address holds a NUL character")
     return caller
 

@@ -7,7 +7,7 @@ import time
 import traceback
 
 from fastapi import HTTPException
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,13 +21,13 @@ MOST_JSON = 64 << 20
 BODY_LIMIT = "feedback_miner.body_limit"
 """Key in a request's scope: what a path allows instead."""
 _HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"cache-control": b"no-store",
     # The report is one page with its own style and script inside, and nothing from anywhere else.
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
-    "frame-ancestors 'none'",
+    b"content-security-policy": b"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
+    b"frame-ancestors 'none'",
 }
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -52,9 +52,9 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                for header, value in {**_HEADERS, "X-Request-Id": name, **scope.get("state", {}).get("limits", {})}.items():
-                    headers.setdefault(header, value)
+                ours = {**_HEADERS, b"x-request-id": name.encode(), **scope.get("state", {}).get("limits", {})}
+                given = {header for header, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(pair for pair in ours.items() if pair[0] not in given)]
             await send(message)
 
         try:

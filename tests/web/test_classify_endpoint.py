@@ -3,6 +3,7 @@
 import threading
 import time
 
+import httpx
 import pytest
 
 from feedback_miner.errors import WeightsError
@@ -65,6 +66,20 @@ def test_takes_as_much_as_it_says(stage):
 def test_takes_what_no_database_would(stage):
     answer = classify(stage, ["late\0 again", "\U0010ffff", " "])
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_reads_a_body_in_whatever_unicode_json_comes_in(stage, encoding):
+    def send(body: str, **headers: str) -> httpx.Response:
+        return stage.ask("POST", "/v1/classify", content=body.encode(encoding), headers=headers)
+
+    json = {"Content-Type": "application/json"}
+    whole = '{"texts": ["the parcel came two weeks late"]}'
+    assert send(whole, **json).json() == classify(stage, ["the parcel came two weeks late"]).json()
+    assert send(whole).status_code == 422  # it does not say what it is
+    assert send(whole[:-2], **json).status_code == 422
+    half = send('{"texts": ["late", "\\ud83d"]}', **json)  # of a character
+    assert (half.status_code, "texts.1" in half.json()["detail"]) == (422, True)
 
 
 def test_is_not_ready_before_the_model_is_warm(empty_stage):

@@ -58,7 +58,7 @@ ADDRESS_RULES: tuple[Rule, ...] = (
         digits=1,
     ),
     rule("ADDRESS", r"(?<![A-Za-z0-9])[0-9]{1,5}[a-z]?,? [a-z]{3,15} (?:street|avenue)(?![a-z])", _street, needs=("street", "avenue")),
-    rule("ADDRESS", r"(?<![A-Za-z])(?i:p\.? ?o\.? box) [0-9]{1,6}(?![0-9])", digits=1),
+    rule("ADDRESS", r"(?<![A-Za-z])(?i:p\.? ?o\.? box) [0-9]{1,6}(?![0-9])", needs=("box",), digits=1),
     rule("ADDRESS", rf"(?<![A-Za-z0-9]){_POSTCODE.replace(' ?', ' ')}(?![A-Za-z0-9])", _postcode, digits=2),
     rule(
         "ADDRESS",
@@ -70,6 +70,7 @@ ADDRESS_RULES: tuple[Rule, ...] = (
     rule(
         "ADDRESS",
         r"(?<![A-Za-zÀ-ÿ])[A-ZÄÖÜ][A-Za-zäöüß-]{2,24}(?:straße|strasse|str\.|gasse|allee|platz) ?[0-9]{1,4}[a-z]?(?![0-9A-Za-z])",
+        needs=("stra", "str.", "gasse", "allee", "platz"),
         digits=1,
     ),
     rule(

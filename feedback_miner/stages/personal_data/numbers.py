@@ -307,6 +307,7 @@ NUMBER_RULES: tuple[Rule, ...] = (
         "ORDER",
         rf"(?:{_SUBJECT_ZH}单?(?:编号|号码|单号|编码|号|码|ID|id)码?|编号)[ :#是为=]{{0,4}}(?P<it>{_CODE})(?![元块])",
         _mixed_code,
+        needs=("号", "码", "id"),
         digits=3,
     ),
     # Shelf, row and number: what elsewhere might be a date.
