@@ -7,7 +7,9 @@ same answer by construction.
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,7 @@ from feedback_miner.domain import (
     WholeReading,
 )
 from feedback_miner.embedders import SHIPPED_ENCODERS, Embedder, load_embedder
+from feedback_miner.embedders.one_by_one import available_cpus
 from feedback_miner.errors import InputError, ThemeSetError
 from feedback_miner.reading import ReadOpinion, read_text
 from feedback_miner.stages.causes import adjust_to_prior, read_aspects, score_causes
@@ -125,7 +128,7 @@ class OpinionCoder:
             return []
         texts = [self.hide_entities(matching) for _, matching, _ in opinions]
         languages = [language for _, _, language in opinions]
-        vectors, head_vectors = self._encode(texts, vectors, head_vectors, progress)
+        vectors, head_vectors = self._vectors(texts, vectors, head_vectors, progress)
         sentiments, types = self._heads.read(head_vectors, texts)
         themes = self.theme_set
         space = self._place(texts, languages, vectors, sentiments)
@@ -167,11 +170,15 @@ class OpinionCoder:
         if not wholes:
             return []
         texts = [self.hide_entities(matching) for matching, _ in wholes]
-        vectors, head_vectors = self._encode(texts, vectors, head_vectors, None)
+        vectors, head_vectors = self._vectors(texts, vectors, head_vectors, None)
         sentiments = self._heads.read_sentiments(head_vectors, texts)
         space = self._place(texts, [language for _, language in wholes], vectors, sentiments)
         read = zip(space, themes, sentiments, strict=True)
         return [WholeReading(sentiment, self._closest_of(vector, carried)) for vector, carried, sentiment in read]
+
+    def encode(self, matching: Sequence[str]) -> tuple[Vectors, Vectors]:
+        """Return both vectors of matching texts, as ``code`` and ``read_wholes`` take them."""
+        return self._vectors([self.hide_entities(text) for text in matching], None, None, None)
 
     def place(self, opinions: Sequence[tuple[str, str, str]], *, vectors: Vectors, head_vectors: Vectors) -> Vectors:
         """Return the rows of ``(id, matching text, language)`` opinions in the theme space; the vectors as ``code`` takes them."""
@@ -193,7 +200,7 @@ class OpinionCoder:
         aligned: Vectors = align_vectors(vectors, [matching], [reading.language], self.theme_set.language_means)[0]
         return aligned
 
-    def _encode(
+    def _vectors(
         self, texts: Sequence[str], vectors: Vectors | None, head_vectors: Vectors | None, progress: Callable[[int], None] | None
     ) -> tuple[Vectors, Vectors]:
         """Return both vectors of texts as they are stored; those that are given are not made again."""
@@ -268,6 +275,9 @@ class Classifier:
         reading = read_text(text)
         if not reading.opinions:
             return Classification(reading.language, None, None, None, (), (), "no_content")
+        text_as_seen = reading.whole
+        # A whole costs about what its opinions do: where another core is free, it is encoded there meanwhile.
+        beside = None if text_as_seen is None else _other_cores().submit(self._coder.encode, [text_as_seen])
         codings = self._coder.code([(str(at), opinion.matching, reading.language) for at, opinion in enumerate(reading.opinions)])
         opinions = []
         for opinion, coding in zip(reading.opinions, codings, strict=True):
@@ -278,14 +288,21 @@ class Classifier:
             )
         carried = dict.fromkeys(theme.theme for coding in codings for theme in coding.themes)
         theme, wholes = next(iter(carried), None), []
-        if (text_as_seen := reading.whole) is not None:
-            (whole,) = self._coder.read_wholes([(text_as_seen, reading.language)], [carried])
+        if text_as_seen is not None and beside is not None:
+            vectors, head_vectors = self._coder.encode([text_as_seen]) if beside.cancel() else beside.result()
+            (whole,) = self._coder.read_wholes([(text_as_seen, reading.language)], [carried], vectors=vectors, head_vectors=head_vectors)
             theme, wholes = whole.theme, [(len(reading.verbatim.text), whole.sentiment)]
         polarity, sentiment = fold_polarity(reading.opinions, [coding.sentiment for coding in codings], wholes)
         urgent = {cause.cause for coding in codings for cause in coding.causes if self._causes[cause.cause].urgent}
         themed = any(coding.themes for coding in codings)
         abstained = None if themed else "no_theme"
         return Classification(reading.language, polarity, sentiment, theme, tuple(opinions), tuple(sorted(urgent)), abstained)
+
+
+@cache
+def _other_cores() -> ThreadPoolExecutor:
+    """Return what encodes beside the threads that classify: what it has not begun when it is wanted, they take back."""
+    return ThreadPoolExecutor(available_cpus(), thread_name_prefix="whole")
 
 
 def check_texts(texts: Sequence[str]) -> None:

@@ -4,6 +4,8 @@ import csv
 import json
 import random
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -103,6 +105,19 @@ def test_the_whole_has_a_say_in_what_a_text_of_several_opinions_feels(classifier
     opinions = [ReadOpinion(opinion.start, opinion.end, opinion.text, opinion.text) for opinion in found.opinions]
     _, without = fold_polarity(opinions, [opinion.sentiment for opinion in found.opinions])
     assert found.sentiment != without
+
+
+def test_waits_for_no_other_core_to_read_the_whole(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "The soup was cold. The waiter shrugged. We left after an hour."
+    (free,) = classifier.classify([text])
+    busy, over = ThreadPoolExecutor(1), threading.Event()
+    monkeypatch.setattr("feedback_miner.classify._other_cores", lambda: busy)
+    try:
+        busy.submit(over.wait)
+        assert classifier.classify([text]) == [free]
+    finally:
+        over.set()
+        busy.shutdown()
 
 
 def test_reads_a_batch_as_each_text_alone(classifier: Classifier, comments: dict[int, str], alone: dict[int, Classification]) -> None:
