@@ -18,11 +18,12 @@ def answer_of(found: Classification, classifier: Classifier, language: str) -> d
         if found.sentiment is None
         else {**_sentiment(found.sentiment), "label": found.polarity, "mixed": found.polarity is Polarity.MIXED}
     )
+    themes = {theme.id: theme for theme in classifier.theme_set.themes}
     return {
         "language": found.language,
         "sentiment": sentiment,
-        "theme": None if found.theme is None else {"id": found.theme, "label": theme_name(_themes(classifier), found.theme, language)},
-        "opinions": [_opinion_object(opinion, classifier, language) for opinion in found.opinions],
+        "theme": None if found.theme is None else {"id": found.theme, "label": theme_name(themes, found.theme, language)},
+        "opinions": [_opinion_object(opinion, classifier, themes, language) for opinion in found.opinions],
         "urgent": list(found.urgent),
         "abstained": found.abstained,
         "taxonomy_version": classifier.taxonomy.version,
@@ -31,8 +32,7 @@ def answer_of(found: Classification, classifier: Classifier, language: str) -> d
     }
 
 
-def _opinion_object(opinion: ClassifiedOpinion, classifier: Classifier, language: str) -> dict[str, Any]:
-    themes = _themes(classifier)
+def _opinion_object(opinion: ClassifiedOpinion, classifier: Classifier, themes: Mapping[str, Theme], language: str) -> dict[str, Any]:
     return {
         "span": [opinion.start, opinion.end],
         "text": opinion.text,
@@ -54,10 +54,6 @@ def _opinion_object(opinion: ClassifiedOpinion, classifier: Classifier, language
             for cause in opinion.causes
         ],
     }
-
-
-def _themes(classifier: Classifier) -> Mapping[str, Theme]:
-    return {theme.id: theme for theme in classifier.theme_set.themes}
 
 
 def _sentiment(sentiment: Sentiment) -> dict[str, float]:

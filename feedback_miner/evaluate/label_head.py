@@ -115,10 +115,11 @@ def _regression(**options: Any) -> Any:
 
 def _chances_by_networks(inputs: Vectors, labels: NDArray[np.int64], questions: Vectors) -> list[NDArray[np.float64]]:
     """Return what each of a few networks of one hidden layer says, which differ in their seeds alone."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that they could have trained for longer
+        warnings.simplefilter("ignore", ConvergenceWarning)  # they stop before they know their rows by heart
         return [
             MLPClassifier(
                 (_UNITS,),
