@@ -36,6 +36,7 @@ __all__ = [
     "open_backbone",
     "pad_tokens",
     "parameter_name",
+    "reads_halves",
 ]
 
 
@@ -247,3 +248,8 @@ def pad_tokens(rows: Sequence[Sequence[int]]) -> Tokens:
     ids = np.zeros(present.shape, np.int64)
     ids.flat[places] = np.fromiter(chain.from_iterable(rows), np.int64, len(places))
     return Tokens(*(torch.from_numpy(part) for part in (ids, present, places)))
+
+
+def reads_halves(device: torch.device) -> bool:
+    """Return whether bfloat16 is faster there: a processor without the instructions imitates them, fifteen times slower."""
+    return device.type != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"

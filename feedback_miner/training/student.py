@@ -24,7 +24,7 @@ from torch.nn import functional
 from feedback_miner.embedders.e5_weights import find_packed_file, read_packed_model
 from feedback_miner.errors import InputError
 from feedback_miner.progress import Progress, report_to_nobody
-from feedback_miner.training.backbone import Backbone, Encoder, parameter_name
+from feedback_miner.training.backbone import Backbone, Encoder, parameter_name, reads_halves
 from feedback_miner.training.disturb import Disturbance
 from feedback_miner.training.examples import Example
 from feedback_miner.training.export import average_students, export_student, read_student
@@ -139,7 +139,7 @@ def train_student(
     loop = Loop("student", pupil, rates, config=asdict(config))
     lessons = _Lessons(config, tasks, TokenReader(tokenizer, most_tokens=config.tokens), _disturbance(examples))
     # The teacher only answers: half the bytes to move, and the student cannot tell.
-    master.encoder.backbone.to(device, torch.bfloat16)
+    master.encoder.backbone.to(device, torch.bfloat16 if reads_halves(torch.device(device)) else torch.float32)
     losses = _Losses(config, master.to(device), pupil)
     loop.run(lessons.of_step, losses.of_lessons, checkpoints=checkpoints, progress=progress, workers=workers)
     export_student(backbone.cpu(), encoder.sentiment.cpu(), tokenizer, model, kept, output)

@@ -21,7 +21,7 @@ from torch.nn import functional
 from feedback_miner.embedders.e5_weights import PackedModel, find_packed_file, read_packed_model
 from feedback_miner.errors import InputError, WeightsError
 from feedback_miner.progress import Progress, report_to_nobody
-from feedback_miner.training.backbone import Adapter, Encoder, adapters_off, add_adapters, open_backbone, pad_tokens
+from feedback_miner.training.backbone import Adapter, Encoder, adapters_off, add_adapters, open_backbone, pad_tokens, reads_halves
 from feedback_miner.training.examples import SENTIMENTS, Example, read_examples
 from feedback_miner.training.loop import Loop
 from feedback_miner.training.losses import contrast, fold, relation, shared_labels, translation
@@ -122,7 +122,7 @@ class Learner(nn.Module):
     def encode(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
         """Return of texts, given as tokens, what `Encoder.forward` does."""
         device = self.reader.leaning.device
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=reads_halves(device)):
             read: tuple[Tensor, Tensor, Tensor] = self.encoder(pad_tokens(rows).to(device))
         return read
 

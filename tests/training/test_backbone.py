@@ -18,6 +18,7 @@ from feedback_miner.training.backbone import (  # noqa: E402
     mean_of_tokens,
     open_backbone,
     pad_tokens,
+    reads_halves,
 )
 
 TEXTS = ("I waited forty minutes and nobody could tell me where my parcel was.", "快递员态度很差，打电话也不接。", "ok")
@@ -95,3 +96,9 @@ def test_adapters_start_as_nothing_train_alone_and_merge() -> None:
             if isinstance(part, Adapter):
                 setattr(layer, name, part.merged())
     assert torch.allclose(backbone(tokens), after, atol=1e-5)
+
+
+@pytest.mark.parametrize(("device", "instructions", "halves"), [("cpu", "AVX512", True), ("cpu", "AVX2", False), ("cuda", "AVX2", True)])
+def test_halves_only_where_they_are_faster(device: str, instructions: str, halves: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: instructions)
+    assert reads_halves(torch.device(device)) is halves
