@@ -36,7 +36,7 @@ class MiningConfig:
     max_leaves: int = 200
     seed: int = 7
 
-    cause_threshold: float = 0.2
+    cause_threshold: float = 0.25
     """A cause is mapped at this score or above; below it the opinion is honestly unmapped. Chosen on labelled comments that causes were
     fitted without: there two in three of those mapped are right."""
 

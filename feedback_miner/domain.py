@@ -315,7 +315,7 @@ class ThemeSet:
     cause_ids: tuple[str, ...]
     """Columns of ``cause_weights``; the last one is ``unmapped``."""
     cause_weights: Vectors
-    """(d + 1, causes): softmax regression fitted on the pack's own utterances; the last row is the intercept."""
+    """(d + 1, causes, facets): see `stages.causes`; the last row is the intercept."""
     cause_priors: Vectors
     """(prototypes, causes): how often each cause occurs in the leaf of each prototype; rows sum to 1."""
     cause_threshold: float

@@ -82,7 +82,7 @@ def make_theme_set() -> ThemeSet:
         masks=("zorblax",),
         taxonomy={"id": "two"},
         cause_ids=("late", "rude", "unmapped"),
-        cause_weights=np.ones((WIDTH, 3), np.float32),
+        cause_weights=np.ones((WIDTH, 3, 1), np.float32),
         cause_priors=np.array([[0.7, 0.2, 0.1], [0.6, 0.2, 0.2], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]], np.float32),
         cause_threshold=0.3,
         wave_starts=(3,),

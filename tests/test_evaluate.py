@@ -322,7 +322,7 @@ def test_a_label_of_two_causes_together_is_told_from_each_alone(tmp_path: Path, 
     says = {
         "parcel": "the parcel came late",
         "clerk": "the staff were rude",
-        "both": "the rude staff came late with the parcel",
+        "both": "rude staff late parcel",
     }
     rows = [(f"{text} {at}", label) for label, text in says.items() for at in range(4)]
     metrics = evaluate_zero_shot(

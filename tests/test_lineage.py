@@ -209,7 +209,7 @@ def make_theme_set(leaves: Mapping[str, str]) -> ThemeSet:
         masks=(),
         taxonomy={},
         cause_ids=("unmapped",),
-        cause_weights=np.zeros((9, 1), np.float32),
+        cause_weights=np.zeros((9, 1, 1), np.float32),
         cause_priors=np.ones((count, 1), np.float32),
         cause_threshold=0.25,
     )

@@ -38,7 +38,7 @@ def make_theme_set() -> ThemeSet:
         masks=("zx-500", "特斯拉"),
         taxonomy=taxonomy_to_mapping(load_taxonomy("telecom")),
         cause_ids=("a", "unmapped"),
-        cause_weights=rng.normal(size=(9, 2)).astype(np.float32),
+        cause_weights=rng.normal(size=(9, 2, 3)).astype(np.float32),
         cause_priors=np.array([[0.75, 0.25], [0.5, 0.5]], np.float32),
         cause_threshold=0.35,
     )

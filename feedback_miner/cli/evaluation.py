@@ -122,6 +122,7 @@ def heads(
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Where they go. [default: models/ENCODER; from a file: own-encoder]"),
     ] = None,
+    share: Annotated[float, typer.Option(help="Of a folder's rows labelled with a sentiment: for learning curves.")] = 1.0,
     quiet: Quiet = False,
 ) -> None:
     """Fit the sentiment and type heads of an encoder; prints their scores as JSON.
@@ -138,7 +139,7 @@ def heads(
             with _needs_training():
                 from feedback_miner.training.heads import train_heads
 
-            report = train_heads(data, encoder=encoder, output=output or Path("models") / encoder, progress=progress)
+            report = train_heads(data, encoder=encoder, output=output or Path("models") / encoder, share=share, progress=progress)
     typer.echo(json.dumps(report, ensure_ascii=False, indent=1, sort_keys=True))
 
 

@@ -63,9 +63,9 @@ def evaluate_zero_shot(
     """Predict labels (joined by ``|``) from the causes of a taxonomy that was fitted on nothing but its own example sentences.
 
     A label is as likely as the causes that it may mean by ``crosswalk`` (see `load_crosswalk`) are in sum, in the opinion where they are
-    likeliest; causes that it means together count by their geometric mean, times their number: one where all are equally likely and no
-    other is. Where every row has one label the likeliest is predicted; else every label at the taxonomy's threshold, and at least one. Rows
-    without a label of the crosswalk are skipped.
+    likeliest and in the whole comment, on average; causes that it means together count by their geometric mean, times their number: one
+    where all are equally likely and no other is. Where every row has one label the likeliest is predicted; else every label at the
+    taxonomy's threshold, and at least one. Rows without a label of the crosswalk are skipped.
     """
     from sklearn.metrics import f1_score
 
@@ -80,13 +80,15 @@ def evaluate_zero_shot(
     places = [[[columns.index(cause) for cause in meant] for meant in causes_of[name]] for name in names]
     readings = [read_text(given) for given in asked.texts]
     spans = [(opinion.matching, reading.language) for reading in readings for opinion in reading.opinions]
+    spans += [(reading.whole, reading.language) for reading in readings if reading.whole is not None]
     texts = [span for span, _ in spans]
     vectors = half_precision(embedder.encode(texts, progress=counting(progress, len(texts))))
     causes = score_causes(align_vectors(vectors, texts, [language for _, language in spans], heads.language_means), weights)
     likely = iter(np.stack([sum(_together(causes[:, meant]) for meant in meanings) for meanings in places], axis=1))
-    scores = np.zeros(asked.matrix.shape)
-    for row, reading in enumerate(readings):
-        scores[row] = np.max([scores[row], *(next(likely) for _ in reading.opinions)], axis=0)
+    nothing = np.zeros(asked.matrix.shape[1])
+    scores = np.array([np.max([nothing, *(next(likely) for _ in reading.opinions)], axis=0) for reading in readings])
+    several = [row for row, reading in enumerate(readings) if reading.whole is not None]
+    scores[several] = (scores[several] + np.array(list(likely)).reshape(-1, len(nothing))) / 2
     single = bool((asked.matrix.sum(axis=1) == 1).all())
     predicted = np.zeros_like(asked.matrix) if single else (scores >= config.cause_threshold).astype(np.int64)
     predicted[np.arange(len(scores)), scores.argmax(axis=1)] = 1

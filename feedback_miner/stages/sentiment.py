@@ -102,7 +102,7 @@ class Heads:
     theme_projection: Vectors
     """(d, p): what themes are compared in beside the vector itself; p is 0 where none was fitted."""
     causes: Mapping[str, tuple[tuple[str, ...], Vectors]] = field(default_factory=dict)
-    """Of each taxonomy that was fitted beside the heads, by `stages.causes.pack_name`: columns, and weights ``(d + 1, columns)``."""
+    """Of each taxonomy fitted beside the heads, by `stages.causes.pack_name`: columns, and weights ``(d + 1, columns, facets)``."""
 
     def read(self, vectors: Vectors, texts: Sequence[str]) -> tuple[list[Sentiment], list[FeedbackType]]:
         """Return each text's sentiment, and what it does.

@@ -252,4 +252,5 @@ def pad_tokens(rows: Sequence[Sequence[int]]) -> Tokens:
 
 def reads_halves(device: torch.device) -> bool:
     """Return whether bfloat16 is faster there: a processor without the instructions imitates them, fifteen times slower."""
-    return device.type != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
+    instructions: str = torch.backends.cpu.get_cpu_capability()
+    return device.type != "cpu" or instructions == "AVX512"

@@ -111,16 +111,26 @@ class _Examples:
 
 
 def train_heads(
-    folder: Path, *, encoder: str = DEFAULT_ENCODER, output: Path, progress: Progress | None = None, cache: Path | None = None
+    folder: Path,
+    *,
+    encoder: str = DEFAULT_ENCODER,
+    output: Path,
+    share: float = 1.0,
+    progress: Progress | None = None,
+    cache: Path | None = None,
 ) -> dict[str, Any]:
     """Fit the heads, write ``heads.npz`` and ``heads.json`` into ``output`` and return what ``heads.json`` holds.
 
-    ``cache``, a folder outside the project, keeps vectors between runs (encoding is nearly all of the time). The manifest is not touched:
-    ``python -m feedback_miner.weights`` prints the hashes to paste.
+    ``share`` of the rows labelled with a sentiment, drawn by hash, is trained on: for learning curves. ``cache``, a folder outside the
+    project, keeps vectors between runs (encoding is nearly all of the time). The manifest is not touched: ``python -m
+    feedback_miner.weights`` prints the hashes to paste.
     """
+    if not 0.0 < share <= 1.0:
+        raise InputError(f"share is {share}; give a number above 0, at most 1")
     embedder = load_embedder(encoder)
     sets = load_sets(folder, without=LEFT_OUT)
     examples = _sentiment_examples(sets)
+    examples = examples.select(examples.validation | np.array([_is_drawn(text, share) for text in examples.raw]))
     _check_examples(examples, folder)
     examples = _add_own_sentences(examples)
     known = ~examples.validation
@@ -146,6 +156,7 @@ def train_heads(
     report = {
         "encoder": embedder.version,
         "version": version,
+        "share": share,
         "training_rows": int((training.sets != "own").sum()),
         "own_sentences": int((training.sets == "own").sum()) // _OWN_COPIES,
         "type_examples": len(types.texts),
@@ -204,6 +215,11 @@ def _draw_key(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
+def _is_drawn(text: str, share: float) -> bool:
+    """Draw by other bytes of the hash than those that `_draw_key` orders by."""
+    return int.from_bytes(_draw_key(text)[-8:], "big") < share * 2**64
+
+
 def _sentiment_examples(sets: Mapping[str, LabelledSet]) -> _Examples:
     raw, texts, opinions, languages, labels, names, validation = [], [], [], [], [], [], []
     for name, (most, wanted) in SENTIMENT_SETS.items():
@@ -243,7 +259,7 @@ def _check_examples(examples: _Examples, folder: Path) -> None:
 
 
 def _add_own_sentences(examples: _Examples) -> _Examples:
-    """Add the taxonomies' example sentences and the type examples: complaints that name a fact, not a feeling, as customers do."""
+    """Add the sentences of our own whose sentiment is known, see `own_sentences`."""
     sentences = {(example.text, example.language, _CODES[str(example.sentiment)]) for example in own_examples()}
     own = sorted(sentences) * _OWN_COPIES
     texts = [text for text, _, _ in own]

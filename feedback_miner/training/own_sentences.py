@@ -1,6 +1,8 @@
-"""Sentences of our own, to train on: the taxonomies' utterances, which say their cause, and ``type_examples.csv``, which says what they do.
+"""Sentences of our own, to train on: the taxonomies' utterances, which say their cause, ``type_examples.csv``, which says what they do, and
+``plain_facts.csv``, with nothing to complain of or to praise.
 
-Both name facts as customers do ("no lift to the second floor"), where labelled sets are full of feelings.
+All name facts as customers do: "no lift to the second floor" where labelled sets are full of feelings, "the lift is on the left" so that
+not every fact is a complaint.
 """
 
 import csv
@@ -22,6 +24,7 @@ def own_examples() -> list[Example]:
         for row in read_type_examples()
         if row["type"] in _SENTIMENT_OF
     ]
+    examples += [_example("plain facts", row["text"], row["language"], sentiment="neu") for row in _read("plain_facts.csv")]
     for pack in available_packs():
         for cause in load_taxonomy(pack).causes:
             for utterances, sentiment in ((cause.utterances, "neg"), (cause.praise, "pos")):
@@ -35,7 +38,11 @@ def own_examples() -> list[Example]:
 
 def read_type_examples() -> list[dict[str, str]]:
     """Return the rows of ``type_examples.csv``: type, language, text."""
-    with Path(__file__).with_name("type_examples.csv").open(encoding="utf-8", newline="") as lines:
+    return _read("type_examples.csv")
+
+
+def _read(name: str) -> list[dict[str, str]]:
+    with Path(__file__).with_name(name).open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))
 
 

@@ -1,6 +1,7 @@
 """The cases are what they say they are, and the heads that ship pass as many of each group as the model card claims."""
 
 import csv
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import pytest
 
 from feedback_miner.errors import InputError
 from feedback_miner.evaluate import evaluate_behaviour
+from feedback_miner.training.own_sentences import own_examples
 
 CASES = Path(__file__).with_name("cases.csv")
+QUOTED_LETTERS = {"zh": 10, "en": 20}
+"""As many letters in a row, punctuation and spaces left out, are a quotation."""
 
 
 def test_there_are_many_of_every_group_in_both_languages() -> None:
@@ -22,6 +26,19 @@ def test_there_are_many_of_every_group_in_both_languages() -> None:
     assert len(groups) >= 16
     assert min(languages["en"], languages["zh"]) >= 150
     assert all(bool(row["other"]) == (row["kind"] != "mft") for row in rows)
+
+
+def test_no_case_quotes_what_heads_were_taught() -> None:
+    def letters_of(text: str) -> str:
+        return re.sub(r"[\W_]+", "", text.casefold())
+
+    cases = letters_of(CASES.read_text(encoding="utf-8"))
+    quoted = []
+    for example in own_examples():
+        text, length = letters_of(example.text), QUOTED_LETTERS[example.language]
+        if any(text[at : at + length] in cases for at in range(len(text) - length + 1)):
+            quoted.append(example.text)
+    assert quoted == []
 
 
 def test_rates_are_counted_by_group(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Causes fitted on a taxonomy's own sentences: few classes or many, unmapped where nothing fits, evidence with every cause."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from feedback_miner.domain import Aspect, CauseScore, Sentiment, Vectors
 from feedback_miner.embedders.tiny import TinyEmbedder
 from feedback_miner.stages.causes import (
     UNMAPPED,
+    add_facets,
     adjust_to_prior,
     cause_prior,
     find_causes,
@@ -19,7 +21,7 @@ from feedback_miner.stages.causes import (
     score_causes,
     taxonomy_utterances,
 )
-from feedback_miner.stages.space import align_vectors
+from feedback_miner.stages.space import align_vectors, unit_rows
 from feedback_miner.taxonomy import Taxonomy, load_taxonomy, parse_taxonomy
 
 ANGRY, CALM, GLAD = Sentiment(0.8, 0.1, 0.1), Sentiment(0.1, 0.8, 0.1), Sentiment(0.1, 0.1, 0.8)
@@ -71,7 +73,8 @@ def test_tells_its_own_sentences_apart(causes: list[str], chatter: bool) -> None
     taxonomy = small_taxonomy(causes, chatter=chatter)
     columns, weights = fit_causes(taxonomy, TinyEmbedder().encode, MEANS)
     assert columns == (*sorted(causes), UNMAPPED)
-    assert weights.shape == (TinyEmbedder.dimensions + 1, len(columns))
+    utterances = Counter(cause for cause, _, _ in taxonomy_utterances(taxonomy))
+    assert weights.shape == (TinyEmbedder.dimensions + 1, len(columns), max(utterances.values()))
     for cause, _, text in taxonomy_utterances(taxonomy):
         (row,) = score([text], weights)
         assert columns[row.argmax()] == cause
@@ -80,25 +83,57 @@ def test_tells_its_own_sentences_apart(causes: list[str], chatter: bool) -> None
 
 def test_finds_what_came_with_the_heads_for_this_very_taxonomy_and_fits_any_other() -> None:
     taxonomy, other = small_taxonomy(["late"]), small_taxonomy(["late", "rude"])
-    kept = {pack_name(taxonomy): (("late", UNMAPPED), np.ones((TinyEmbedder.dimensions + 1, 2), np.float32))}
+    kept = {pack_name(taxonomy): (("late", UNMAPPED), np.ones((TinyEmbedder.dimensions + 1, 2, 1), np.float32))}
     assert find_causes(taxonomy, kept, TinyEmbedder().encode, MEANS) is kept[pack_name(taxonomy)]
     columns, weights = find_causes(other, kept, TinyEmbedder().encode, MEANS)
     assert columns == ("late", "rude", UNMAPPED)
     assert np.array_equal(weights, fit_causes(other, TinyEmbedder().encode, MEANS)[1])
 
 
-def test_two_classes_get_the_probabilities_of_the_logistic_regression() -> None:
-    """scikit-learn keeps one row for two classes; the two columns made of it must give the same odds."""
+def test_two_classes_are_pulled_apart_by_the_regression_alike() -> None:
+    """scikit-learn keeps one row for two classes; what is made of it must favour either by half of the regression's log-odds."""
     from sklearn.linear_model import LogisticRegression
 
     taxonomy = small_taxonomy(["late", "rude"], chatter=False)
     _, weights = fit_causes(taxonomy, TinyEmbedder().encode, MEANS)
     examples = taxonomy_utterances(taxonomy)
     vectors = TinyEmbedder().encode([text for _, _, text in examples])
-    model = LogisticRegression(C=10.0, max_iter=1000, class_weight="balanced").fit(vectors, [cause for cause, _, _ in examples])
-    np.testing.assert_allclose(
-        score(["the parcel", "so rude"], weights)[:, :2], model.predict_proba(TinyEmbedder().encode(["the parcel", "so rude"])), atol=1e-3
-    )
+    labels = np.array([("late", "rude").index(cause) for cause, _, _ in examples])
+    model = LogisticRegression(C=10.0, max_iter=1000, class_weight="balanced").fit(vectors, labels)
+    apart = add_facets(np.zeros((len(weights), 3)), vectors, labels)
+    asked = TinyEmbedder().encode(["the parcel", "so rude"])
+    odds, without = (np.log(score_causes(asked, some)[:, :2]) @ [-1.0, 1.0] for some in (weights, apart))
+    np.testing.assert_allclose(odds - without, 0.5 * model.decision_function(asked), atol=1e-3)
+
+
+def test_a_cause_is_as_likely_as_its_nearest_utterances_make_it() -> None:
+    """Without a regression: a kernel density estimate over unit vectors, each cause's utterances together of weight one."""
+    rng = np.random.default_rng(3)
+    vectors = unit_rows(rng.normal(size=(7, 5)).astype(np.float32))
+    labels = np.array([0, 0, 0, 0, 0, 2, 2])
+    asked = unit_rows(rng.normal(size=(4, 5)).astype(np.float32))
+    weights = add_facets(np.zeros((6, 4)), vectors, labels)
+    kernel = np.exp(asked.astype(np.float64) @ vectors.T / 0.08)
+    density = np.stack([kernel[:, labels == column].mean(axis=1) if column in labels else np.zeros(4) for column in range(4)], axis=1)
+    np.testing.assert_allclose(score_causes(asked, weights), density / density.sum(axis=1, keepdims=True), atol=2e-5)
+
+
+def test_weights_without_facets_are_a_regression() -> None:
+    rng = np.random.default_rng(5)
+    vectors, weights = rng.normal(size=(3, 5)).astype(np.float32), rng.normal(size=(6, 4)).astype(np.float32)
+    odds = np.exp(vectors @ weights[:-1] + weights[-1])
+    np.testing.assert_allclose(score_causes(vectors, weights), odds / odds.sum(axis=1, keepdims=True), atol=1e-6)
+    np.testing.assert_array_equal(score_causes(vectors, weights), score_causes(vectors, weights[:, :, None]))
+
+
+def test_many_utterances_share_facets() -> None:
+    vectors = unit_rows(np.random.default_rng(4).normal(size=(90, 8)).astype(np.float32))
+    labels = np.repeat([0, 1, 2], [40, 49, 1])
+    weights = add_facets(np.zeros((9, 3)), vectors, labels)
+    assert weights.shape == (9, 3, 16)
+    shares = np.exp(weights[-1]).round(4)
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0, atol=1e-3)
+    assert (shares[2] > 0).sum() == 1
 
 
 def test_never_chooses_a_class_without_examples() -> None:

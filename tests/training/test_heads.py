@@ -16,7 +16,7 @@ from feedback_miner.domain import FeedbackType, Polarity
 from feedback_miner.embedders.tiny import TinyEmbedder
 from feedback_miner.errors import InputError
 from feedback_miner.stages.sentiment import load_heads
-from feedback_miner.training.heads import SENTIMENT_SETS, _sentiment_examples, train_heads
+from feedback_miner.training.heads import SENTIMENT_SETS, _is_drawn, _sentiment_examples, train_heads
 from feedback_miner.training.sets import load_sets
 
 pytestmark = pytest.mark.slow  # every fit also learns the taxonomies' sentences: about a minute each
@@ -188,3 +188,18 @@ def test_refuses_sets_that_leave_a_sentiment_untaught(tmp_path: Path, name: str,
     with pytest.raises(InputError, match=f"{said}.*--data"):
         train_heads(tmp_path, encoder="tiny", output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_draws_a_share_of_the_rows_by_hash() -> None:
+    quarter, half, all_of_them = (
+        {number for number in range(2_000) if _is_drawn(f"comment {number}", share)} for share in (0.25, 0.5, 1.0)
+    )
+    assert 400 < len(quarter) < 600
+    assert 900 < len(half) < 1_100
+    assert quarter < half < all_of_them == set(range(2_000))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5, -1.0])
+def test_refuses_a_share_that_is_none(share: float, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"share is {share}; give a number above 0"):
+        train_heads(tmp_path, output=tmp_path, share=share)

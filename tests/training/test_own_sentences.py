@@ -20,3 +20,9 @@ def test_type_examples_teach_what_their_type_tells_of_feeling() -> None:
     assert len(examples) == len(told) > 100
     assert {example.sentiment for example in examples} == {"neg", "neu", "pos"}
     assert all(example.themes == {} for example in examples)
+
+
+def test_plain_facts_teach_that_not_every_fact_is_a_complaint() -> None:
+    examples = [example for example in own_examples() if example.source == "plain facts"]
+    assert len(examples) > 200
+    assert {(example.language, example.sentiment) for example in examples} == {("en", "neu"), ("zh", "neu")}

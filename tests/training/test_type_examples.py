@@ -1,4 +1,4 @@
-"""The sentences that teach the type head: enough of each kind, no sentence twice, nothing taken from the demo or the taxonomy packs."""
+"""The sentences that teach the type head, and plain facts: enough of each kind, none twice, nothing from the demo or the taxonomy packs."""
 
 import csv
 import re
@@ -17,8 +17,8 @@ SHARED_CHARACTERS = {"zh": 10, "en": 20}
 """As many letters in a row, punctuation and spaces left out, are a quotation. Chinese says about twice as much in a letter."""
 
 
-def read_examples() -> list[dict[str, str]]:
-    with files("feedback_miner.training").joinpath("type_examples.csv").open(encoding="utf-8", newline="") as lines:
+def read_examples(name: str) -> list[dict[str, str]]:
+    with files("feedback_miner.training").joinpath(name).open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))
 
 
@@ -26,7 +26,9 @@ def letters_of(text: str) -> str:
     return re.sub(r"[\W_]+", "", text.casefold())
 
 
-EXAMPLES = read_examples()
+EXAMPLES = read_examples("type_examples.csv")
+FACTS = read_examples("plain_facts.csv")
+SENTENCES = EXAMPLES + FACTS
 
 
 def test_offers_enough_examples_of_each_type_in_both_languages() -> None:
@@ -37,18 +39,26 @@ def test_offers_enough_examples_of_each_type_in_both_languages() -> None:
 
 
 def test_declares_the_language_that_is_written() -> None:
-    wrong = [row["text"] for row in EXAMPLES if bool(re.search(r"[\u4e00-\u9fff]", row["text"])) != (row["language"] == "zh")]
+    wrong = [row["text"] for row in SENTENCES if bool(re.search(r"[\u4e00-\u9fff]", row["text"])) != (row["language"] == "zh")]
     assert wrong == []
 
 
 def test_repeats_no_sentence() -> None:
-    counts = Counter(letters_of(row["text"]) for row in EXAMPLES)
+    counts = Counter(letters_of(row["text"]) for row in SENTENCES)
     assert [text for text, count in counts.items() if count > 1] == []
 
 
 def test_holds_bare_trimmed_text() -> None:
-    assert [row["text"] for row in EXAMPLES if not row["text"] or row["text"] != row["text"].strip()] == []
+    assert [row["text"] for row in SENTENCES if not row["text"] or row["text"] != row["text"].strip()] == []
     assert {tuple(row) for row in EXAMPLES} == {("text", "language", "type")}
+
+
+def test_offers_as_many_plain_facts_in_both_languages() -> None:
+    counts = Counter(row["language"] for row in FACTS)
+    assert counts.keys() == set(LANGUAGES)
+    assert min(counts.values()) >= FEWEST_OF_EACH
+    ends = [row["text"][-1] in ".!?。！？" for row in FACTS]
+    assert 0.35 < sum(ends) / len(ends) < 0.65, "a full stop tells nothing"
 
 
 @pytest.mark.parametrize("kind", [FeedbackType.COMPLAINT, FeedbackType.PRAISE, FeedbackType.SUGGESTION, FeedbackType.STATEMENT])
@@ -75,7 +85,7 @@ def test_quotes_neither_the_demo_nor_the_taxonomy_packs() -> None:
     assert len(sources) > 1
     known = letters_of("\n".join(sources))
     quoted = []
-    for row in EXAMPLES:
+    for row in SENTENCES:
         text, length = letters_of(row["text"]), SHARED_CHARACTERS[row["language"]]
         if any(text[at : at + length] in known for at in range(len(text) - length + 1)):
             quoted.append(row["text"])
@@ -84,4 +94,4 @@ def test_quotes_neither_the_demo_nor_the_taxonomy_packs() -> None:
 
 def test_repeats_no_planted_opinion() -> None:
     planted = {letters_of(answer.quote) for answer in load_answers()}
-    assert [row["text"] for row in EXAMPLES if letters_of(row["text"]) in planted] == []
+    assert [row["text"] for row in SENTENCES if letters_of(row["text"]) in planted] == []
