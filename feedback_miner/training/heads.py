@@ -130,7 +130,7 @@ def train_heads(
     embedder = load_embedder(encoder)
     sets = load_sets(folder, without=LEFT_OUT)
     examples = _sentiment_examples(sets)
-    examples = examples.select(examples.validation | np.array([_is_drawn(text, share) for text in examples.raw]))
+    examples = examples.select(examples.validation | np.array([_is_drawn(text, share) for text in examples.raw], bool))
     _check_examples(examples, folder)
     examples = _add_own_sentences(examples)
     known = ~examples.validation
@@ -240,7 +240,7 @@ def _sentiment_examples(sets: Mapping[str, LabelledSet]) -> _Examples:
             labels.append(_CODES[label])
             names.append(group)
             validation.append(held_back)
-    return _Examples(raw, texts, opinions, languages, np.array(labels), np.array(names), np.array(validation))
+    return _Examples(raw, texts, opinions, languages, np.array(labels), np.array(names), np.array(validation, bool))
 
 
 def _group(name: str, row: Mapping[str, str]) -> str:
