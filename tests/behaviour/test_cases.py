@@ -1,19 +1,17 @@
 """The cases are what they say they are, and the heads that ship pass as many of each group as the model card claims."""
 
 import csv
-import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from quotations import letters_of, quotes
 
 from feedback_miner.errors import InputError
 from feedback_miner.evaluate import evaluate_behaviour
 from feedback_miner.training.own_sentences import own_examples
 
 CASES = Path(__file__).with_name("cases.csv")
-QUOTED_LETTERS = {"zh": 10, "en": 20}
-"""As many letters in a row, punctuation and spaces left out, are a quotation."""
 
 
 def test_there_are_many_of_every_group_in_both_languages() -> None:
@@ -29,16 +27,8 @@ def test_there_are_many_of_every_group_in_both_languages() -> None:
 
 
 def test_no_case_quotes_what_heads_were_taught() -> None:
-    def letters_of(text: str) -> str:
-        return re.sub(r"[\W_]+", "", text.casefold())
-
     cases = letters_of(CASES.read_text(encoding="utf-8"))
-    quoted = []
-    for example in own_examples():
-        text, length = letters_of(example.text), QUOTED_LETTERS[example.language]
-        if any(text[at : at + length] in cases for at in range(len(text) - length + 1)):
-            quoted.append(example.text)
-    assert quoted == []
+    assert [example.text for example in own_examples() if quotes(example.text, example.language, cases)] == []
 
 
 def test_rates_are_counted_by_group(tmp_path: Path) -> None:

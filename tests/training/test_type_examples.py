@@ -7,23 +7,18 @@ from importlib.resources import files
 from itertools import product
 
 import pytest
+from quotations import letters_of, quotes
 
 from feedback_miner.demo import demo_path, load_answers
 from feedback_miner.domain import FeedbackType
 
 LANGUAGES = ("zh", "en")
 FEWEST_OF_EACH = 50
-SHARED_CHARACTERS = {"zh": 10, "en": 20}
-"""As many letters in a row, punctuation and spaces left out, are a quotation. Chinese says about twice as much in a letter."""
 
 
 def read_examples(name: str) -> list[dict[str, str]]:
     with files("feedback_miner.training").joinpath(name).open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))
-
-
-def letters_of(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text.casefold())
 
 
 EXAMPLES = read_examples("type_examples.csv")
@@ -84,12 +79,7 @@ def test_quotes_neither_the_demo_nor_the_taxonomy_packs() -> None:
     sources += [pack.read_text(encoding="utf-8") for pack in packs.iterdir() if pack.name.endswith(".yaml")]
     assert len(sources) > 1
     known = letters_of("\n".join(sources))
-    quoted = []
-    for row in SENTENCES:
-        text, length = letters_of(row["text"]), SHARED_CHARACTERS[row["language"]]
-        if any(text[at : at + length] in known for at in range(len(text) - length + 1)):
-            quoted.append(row["text"])
-    assert quoted == []
+    assert [row["text"] for row in SENTENCES if quotes(row["text"], row["language"], known)] == []
 
 
 def test_repeats_no_planted_opinion() -> None:
