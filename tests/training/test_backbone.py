@@ -98,7 +98,10 @@ def test_adapters_start_as_nothing_train_alone_and_merge() -> None:
     assert torch.allclose(backbone(tokens), after, atol=1e-5)
 
 
-@pytest.mark.parametrize(("device", "instructions", "halves"), [("cpu", "AVX512", True), ("cpu", "AVX2", False), ("cuda", "AVX2", True)])
+@pytest.mark.parametrize(
+    ("device", "instructions", "halves"),
+    [("cpu", "avx512_bf16", True), ("cpu", "amx_bf16", True), ("cpu", "bf16", True), ("cpu", "avx512_f", False), ("cuda", "avx2", True)],
+)
 def test_halves_only_where_they_are_faster(device: str, instructions: str, halves: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: instructions)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, instructions: True})
     assert reads_halves(torch.device(device)) is halves
