@@ -1,6 +1,6 @@
 """Labels that the miner does not know, predicted: from its vectors by a head fitted on one file, or from its causes by a crosswalk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,16 +79,13 @@ def evaluate_zero_shot(
     columns, weights = fit_causes(taxonomy, embedder.encode, heads.language_means)
     places = [[[columns.index(cause) for cause in meant] for meant in causes_of[name]] for name in names]
     readings = [read_text(given) for given in asked.texts]
-    spans = [(opinion.matching, reading.language) for reading in readings for opinion in reading.opinions]
-    spans += [(reading.whole, reading.language) for reading in readings if reading.whole is not None]
-    texts = [span for span, _ in spans]
+    spans = [(span, reading.language) for reading in readings for span in _opinions_then_whole(reading)]
+    texts, languages = [span for span, _ in spans], [language for _, language in spans]
     vectors = half_precision(embedder.encode(texts, progress=counting(progress, len(texts))))
-    causes = score_causes(align_vectors(vectors, texts, [language for _, language in spans], heads.language_means), weights)
+    causes = score_causes(align_vectors(vectors, texts, languages, heads.language_means), weights)
     likely = iter(np.stack([sum(_together(causes[:, meant]) for meant in meanings) for meanings in places], axis=1))
     nothing = np.zeros(asked.matrix.shape[1])
-    scores = np.array([np.max([nothing, *(next(likely) for _ in reading.opinions)], axis=0) for reading in readings])
-    several = [row for row, reading in enumerate(readings) if reading.whole is not None]
-    scores[several] = (scores[several] + np.array(list(likely)).reshape(-1, len(nothing))) / 2
+    scores = np.array([_of_comment(reading, likely, nothing) for reading in readings])
     single = bool((asked.matrix.sum(axis=1) == 1).all())
     predicted = np.zeros_like(asked.matrix) if single else (scores >= config.cause_threshold).astype(np.int64)
     predicted[np.arange(len(scores)), scores.argmax(axis=1)] = 1
@@ -100,6 +97,16 @@ def evaluate_zero_shot(
         "labels": {name: float(score) for name, score in zip(names, of_label, strict=True)},
         "skipped": asked.skipped,
     }
+
+
+def _opinions_then_whole(reading: Reading) -> list[str]:
+    return [*(opinion.matching for opinion in reading.opinions), *([] if reading.whole is None else [reading.whole])]
+
+
+def _of_comment(reading: Reading, likely: Iterator[NDArray[np.float64]], nothing: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how likely each label is in a comment, whose spans are the next that ``likely`` has."""
+    in_an_opinion = np.asarray(np.max([nothing, *(next(likely) for _ in reading.opinions)], axis=0))
+    return in_an_opinion if reading.whole is None else (in_an_opinion + next(likely)) / 2
 
 
 def _together(chances: NDArray[np.float64]) -> NDArray[np.float64]:
