@@ -11,7 +11,6 @@ networks on vectors as they are, macro-F1 .611 (.587) on average of ecom_cosmeti
 it was taught with (nhs_fft_phase1, semeval14_restaurant, ccf_car, dimabsa2026, app_reviews_type): .724 (.707).
 """
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,16 +24,15 @@ from feedback_miner.domain import Vectors
 
 __all__ = ["Wholes", "predict_labels"]
 
-_NETWORKS = 5
+_NETWORKS = 10
+"""Five are as good on average, and a score of theirs moves twice as much by chance: by half a point of macro-F1 or so."""
 _UNITS = 256
-_EPOCHS = 4
-_COPIES = 8
-"""How often a network sees a comment in an epoch, each time moved otherwise."""
+_EPOCHS = 30
 _BATCH = 64
 _SPREAD = 0.4
 """Standard deviation of every dimension as networks see it: so a unit vector, spread over hundreds of axes, trains at the usual rates."""
 _MOVED = 0.45
-"""Standard deviation of what each of those dimensions is moved by."""
+"""Standard deviation of what each of those dimensions is moved by, in every epoch anew."""
 _LEAST_ODDS = 1e-5
 
 
@@ -124,25 +122,15 @@ def _regression(**options: Any) -> Any:
 
 def _chances_by_networks(inputs: Vectors, labels: NDArray[np.int64], questions: Vectors) -> list[NDArray[np.float64]]:
     """Return what each of a few networks of one hidden layer says, which differ in their seeds alone."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
+    names = np.arange(labels.shape[1] if labels.ndim > 1 else labels.max() + 1)
     chances = []
     for seed in range(_NETWORKS):
+        network = MLPClassifier((_UNITS,), alpha=0.1, learning_rate_init=2e-3, batch_size=min(_BATCH, len(inputs)), random_state=seed)
         draw = np.random.default_rng(seed)
-        moved = np.concatenate([inputs + _MOVED * draw.standard_normal(inputs.shape, np.float32) for _ in range(_COPIES)])
-        network = MLPClassifier(
-            (_UNITS,),
-            alpha=0.1,
-            learning_rate_init=2e-3,
-            batch_size=min(_BATCH, len(moved)),
-            max_iter=_EPOCHS,
-            n_iter_no_change=_EPOCHS,
-            random_state=seed,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # they stop before they know their rows by heart
-            network.fit(moved, np.concatenate([labels] * _COPIES))
+        for _ in range(_EPOCHS):
+            network.partial_fit(inputs + _MOVED * draw.standard_normal(inputs.shape, np.float32), labels, classes=names)
         chances.append(network.predict_proba(questions))
     return chances
 
