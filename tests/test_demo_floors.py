@@ -129,8 +129,8 @@ def test_maps_blame_to_the_planted_cause(matched: list[Matched]) -> None:
 def test_sees_the_planted_theme_rise(default_demo: Analysis, planted: list[Matched], groups: dict[str, Counter[str]]) -> None:
     """In a leaf or, where leaves tell crushed from torn, in their parent: it rises more than any other, and least by chance.
 
-    Called ``rising`` only under .05 after correction for the number of themes: over five seeds and two processors it stands at .01 to .28,
-    all that is not its home at .34 or more.
+    Called ``rising`` only under .05 after correction for the number of themes: over five seeds it stands at .01 to .28, all that is not its
+    home at .88 or more; on another processor, with one seed, at .03, and one of the others at .35.
     """
     size = sum(match.answer.theme == RISING for match in planted)
     homes = [theme for theme, members in groups.items() if members[RISING] > 0.5 * size and members[RISING] > 0.5 * members.total()]
