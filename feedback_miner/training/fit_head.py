@@ -2,7 +2,8 @@
 
 In: comments split into opinions, each opinion's vector and n-grams, one label a comment. Out: the arrays of `stages.sentiment.Head`.
 What is labelled are comments, what is read are opinions: gradients go through the fold (`stages.sentiment.fold_sentiments`), so that "the
-bag is fine" in an angry letter is not taught to be angry.
+bag is fine" in an angry letter is not taught to be angry. And networks are fitted on vectors that have been moved at random: an encoder
+that was taught with these very comments puts them nearer to their like than it will put any that it has not seen.
 """
 
 from collections.abc import Mapping
@@ -25,8 +26,8 @@ from feedback_miner.training.losses import fold
 __all__ = ["Comments", "fit_head"]
 
 _NETWORKS = 3
-_UNITS = 128
-_EPOCHS = 5
+_UNITS = 256
+_EPOCHS = 30
 _FEWEST_STEPS = 600
 _BATCH = 256
 _RATE = 1e-3
@@ -34,6 +35,9 @@ _DECAY = 1e-2
 _DROPOUT = 0.3
 _SPREAD = 0.4
 """Standard deviation of every dimension as networks see it: so a unit vector, spread over hundreds of axes, trains at the usual rates."""
+_MOVED = 0.45
+"""Standard deviation of what each of those dimensions is moved by, at every step anew. Chosen, as units and epochs were, on the rows that
+heads are weighed on: mean macro-F1 .703, with vectors as they are .691 (15 epochs; .689 with 5, 128 units)."""
 _SPELLING = 0.4
 """How much the n-grams say while networks are trained beside them; what both are worth is weighed afterwards."""
 _RIDGE = 1.0
@@ -99,7 +103,8 @@ def _fit_parts(comments: Comments, classes: int) -> dict[str, NDArray[Any]]:
     table = linear.coef_.T.reshape(-1, classes)
     spelled = torch.from_numpy(np.asarray(comments.opinion_spelling @ table, np.float32))
     centre = comments.vectors.mean(axis=0)
-    scale = _SPREAD / np.maximum(comments.vectors.std(axis=0), 1e-4)
+    deviations = comments.vectors.std(axis=0)
+    scale = _SPREAD / np.maximum(deviations, max(deviations.mean() / 20, 1e-4))  # what hardly varied here may vary widely where it serves
     inputs = torch.from_numpy(((comments.vectors - centre) * scale).astype(np.float32))
     networks = [_train(inputs, spelled, comments, classes, seed) for seed in range(_NETWORKS)]
     hidden = np.stack([np.vstack([first.weight.detach().numpy().T * scale[:, None], first.bias.detach().numpy()]) for first, _ in networks])
@@ -124,7 +129,9 @@ def _train(inputs: Tensor, spelled: Tensor, comments: Comments, classes: int, se
         rows, order = order[:batch], order[batch:]
         opinions = torch.from_numpy(_opinions_of(comments.starts, rows))
         owners = torch.from_numpy(np.repeat(np.arange(batch), np.diff(comments.starts)[rows]))
-        meaning = last(functional.dropout(first(inputs[opinions]).relu(), _DROPOUT))
+        seen = inputs[opinions]
+        moved = seen + _MOVED * torch.from_numpy(draw.standard_normal(seen.shape, np.float32))
+        meaning = last(functional.dropout(first(moved).relu(), _DROPOUT))
         odds = fold(meaning + _SPELLING * spelled[opinions], lengths[opinions], owners, batch)
         functional.cross_entropy(odds, labels[torch.from_numpy(rows)]).backward()
         optimizer.step()
