@@ -212,7 +212,7 @@ def test_saves_and_loads_the_waves(grown: ThemeSet, tmp_path: Path) -> None:
 
 
 def test_adds_a_second_wave_behind_the_first(workshop: Workshop, grown: ThemeSet) -> None:
-    queue = [f"queueing at till {number} takes for ever and ever" for number in ["one", "two", "three", "four", "five", "six", "seven"]]
+    queue = [f"queueing at till {number} takes for ever and ever" for number in ["one", "two", "three", "four", "five", "nine", "seven"]]
     later = workshop.extend(grown, corpus_of([*KNOWN, *STRANGERS, *SMELL, *queue]))
     (born,) = born_leaves(grown, later)
     assert later.wave_starts == (*grown.wave_starts, len(grown.prototypes))
