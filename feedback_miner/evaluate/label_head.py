@@ -21,6 +21,7 @@ from scipy.special import expit, logit
 from threadpoolctl import threadpool_limits
 
 from feedback_miner.domain import Vectors
+from feedback_miner.stages.space import spread_of_dimensions
 
 __all__ = ["Wholes", "predict_labels"]
 
@@ -50,8 +51,7 @@ def predict_labels(known: Wholes, matrix: NDArray[np.int64], asked: Wholes) -> N
     Where every known row has exactly one of several labels, the one that would be most probable if all were equally frequent; else every
     label over its own threshold, chosen by cross-validation, and at least one.
     """
-    deviations = known.vectors.std(axis=0)
-    spread = np.maximum(deviations, max(deviations.mean() / 20, 1e-4)) / _SPREAD  # what hardly varied here may vary widely there
+    spread = spread_of_dimensions(known.vectors) / _SPREAD
     inputs, questions = (_Inputs(part.vectors / spread, np.array(part.texts, object)) for part in (known, asked))
     with threadpool_limits(1):  # sums in one order, however many cores the machine has
         if (matrix.sum(axis=1) == 1).all() and matrix.shape[1] > 1:

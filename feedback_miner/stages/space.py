@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 
 from feedback_miner.domain import Vectors
 
-__all__ = ["POLARITY_WEIGHT", "UNKNOWN", "align_vectors", "blend_means", "half_precision", "language_weights", "theme_space", "unit_rows"]
+__all__ = [
+    "POLARITY_WEIGHT",
+    "UNKNOWN",
+    "align_vectors",
+    "blend_means",
+    "half_precision",
+    "language_weights",
+    "spread_of_dimensions",
+    "theme_space",
+    "unit_rows",
+]
 
 UNKNOWN = "und"
 POLARITY_WEIGHT = 0.3
@@ -26,6 +36,15 @@ def unit_rows(vectors: Vectors) -> Vectors:
     """Scale every row to length 1; a zero row stays zero."""
     lengths = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))  # as np.linalg.norm, to the bit, at half its price for a row
     return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
+
+
+def spread_of_dimensions(vectors: Vectors) -> Vectors:
+    """Return the standard deviation of each dimension, ``(d,)``, no less than a twentieth of their mean.
+
+    Whoever divides by it: what hardly varied here may vary widely in vectors to come.
+    """
+    deviations = vectors.std(axis=0)
+    return np.asarray(np.maximum(deviations, max(deviations.mean() / 20, 1e-4)))
 
 
 def language_weights(text: str, language: str) -> dict[str, float]:

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from feedback_miner.domain import Vectors
 from feedback_miner.stages.lexical import ngram_rarity, weigh_ngrams
+from feedback_miner.stages.space import spread_of_dimensions
 from feedback_miner.training.losses import fold
 
 __all__ = ["Comments", "fit_head"]
@@ -103,8 +104,7 @@ def _fit_parts(comments: Comments, classes: int) -> dict[str, NDArray[Any]]:
     table = linear.coef_.T.reshape(-1, classes)
     spelled = torch.from_numpy(np.asarray(comments.opinion_spelling @ table, np.float32))
     centre = comments.vectors.mean(axis=0)
-    deviations = comments.vectors.std(axis=0)
-    scale = _SPREAD / np.maximum(deviations, max(deviations.mean() / 20, 1e-4))  # what hardly varied here may vary widely where it serves
+    scale = _SPREAD / spread_of_dimensions(comments.vectors)
     inputs = torch.from_numpy(((comments.vectors - centre) * scale).astype(np.float32))
     networks = [_train(inputs, spelled, comments, classes, seed) for seed in range(_NETWORKS)]
     hidden = np.stack([np.vstack([first.weight.detach().numpy().T * scale[:, None], first.bias.detach().numpy()]) for first, _ in networks])

@@ -12,6 +12,7 @@ from feedback_miner.stages.space import (
     blend_means,
     half_precision,
     language_weights,
+    spread_of_dimensions,
     theme_space,
     unit_rows,
 )
@@ -51,6 +52,11 @@ def test_scales_rows_to_length_one_and_leaves_zero_rows_alone() -> None:
     scaled = unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32))
     assert scaled.dtype == np.float32
     np.testing.assert_allclose(scaled, [[0.6, 0.8], [0.0, 0.0]], atol=1e-7)
+
+
+def test_takes_no_dimension_for_quite_flat() -> None:
+    vectors = np.array([[1.0, 0.5, 0.2], [-1.0, 0.5, 0.2 + 1e-7]], np.float32)
+    assert spread_of_dimensions(vectors).tolist() == pytest.approx([1.0, 1 / 60, 1 / 60], rel=1e-3)
 
 
 def test_subtracts_the_mean_of_each_script_by_its_share() -> None:
