@@ -1,6 +1,6 @@
 """A worker process: its database, its folder, its name and its lease on the command line; works until it is killed.
 
-The fifth word is how many seconds longer each call of the encoder takes than it would: time outside of any transaction.
+A fifth word names a file: its encoder waits, outside of any transaction, for as long as there is one.
 """
 
 import sys
@@ -16,8 +16,9 @@ from feedback_miner.store import Database
 
 
 def main() -> None:
-    url, folder, worker, lease, longer = sys.argv[1:]
-    _take_longer(float(longer))
+    url, folder, worker, lease, *gates = sys.argv[1:]
+    for gate in gates:
+        _wait_at(Path(gate))
     engine = Engine(Workshop(Database(url), Path(folder)), worker=worker, lease_seconds=float(lease))
     engine.start()
     sys.stdout.write("started\n")
@@ -26,14 +27,15 @@ def main() -> None:
         time.sleep(60)
 
 
-def _take_longer(seconds: float) -> None:
+def _wait_at(gate: Path) -> None:
     encode = TinyEmbedder.encode
 
-    def encode_slowly(self: TinyEmbedder, texts: Sequence[str], **options: Any) -> Any:
-        time.sleep(seconds)
+    def encode_later(self: TinyEmbedder, texts: Sequence[str], **options: Any) -> Any:
+        while gate.exists():
+            time.sleep(0.02)
         return encode(self, texts, **options)
 
-    TinyEmbedder.encode = encode_slowly  # type: ignore[method-assign]
+    TinyEmbedder.encode = encode_later  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
