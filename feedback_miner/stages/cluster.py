@@ -6,9 +6,12 @@ decided by the frozen centres, here and when serving (``hdbscan.approximate_pred
 leave these centres as they are and add some among what they refuse.
 """
 
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,16 +161,19 @@ def _core_by_density(vectors: Vectors, smallest: int, config: MiningConfig) -> N
         # umap announces what it was installed without, and that a seed costs it its parallelism: the price of determinism, paid on purpose.
         warnings.simplefilter("ignore")
         import hdbscan
-        import umap
 
-        projected = umap.UMAP(
-            n_neighbors=min(config.umap_neighbors, len(vectors) - 1),
-            n_components=config.umap_dimensions,
-            metric="cosine",
-            min_dist=0.0,
-            random_state=config.seed,
-            n_jobs=1,
-        ).fit_transform(vectors)
+        projected = (
+            _import_umap()
+            .UMAP(
+                n_neighbors=min(config.umap_neighbors, len(vectors) - 1),
+                n_components=config.umap_dimensions,
+                metric="cosine",
+                min_dist=0.0,
+                random_state=config.seed,
+                n_jobs=1,
+            )
+            .fit_transform(vectors)
+        )
         labels = (
             hdbscan.HDBSCAN(
                 min_cluster_size=max(2, smallest),  # it knows no cluster of one
@@ -179,6 +185,25 @@ def _core_by_density(vectors: Vectors, smallest: int, config: MiningConfig) -> N
             .labels_
         )
     return np.asarray(labels, np.int32)
+
+
+@cache
+def _import_umap() -> Any:
+    """Return the module ``umap``, told to keep on disk what numba compiles of it: a new process takes longer for that than to mine.
+
+    Beside the package or, where that may not be written, in the user's cache folder; ``NUMBA_CACHE_DIR`` names another. The processor and
+    the source are part of the key (https://numba.readthedocs.io/en/stable/developer/caching.html), so the bits are those of compiling anew.
+    Not what pynndescent compiles, with which umap looks for neighbours among more than 4,096 vectors: its functions are handed functions,
+    which numba takes for others in every process, and what it kept would grow and never be found.
+    """
+    import umap
+
+    for name, module in tuple(sys.modules.items()):
+        if name.startswith("umap."):
+            for function in vars(module).values():
+                if hasattr(function, "enable_caching") and function.__module__ == name:
+                    function.enable_caching()
+    return umap
 
 
 def _core_by_linkage(vectors: Vectors, smallest: int) -> NDArray[np.int32]:

@@ -1,8 +1,14 @@
 """Clusters of planted blobs: found, refined, limited, joined under parents; and every input too small or too plain to hold any."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import feedback_miner
 from feedback_miner.config import MiningConfig
 from feedback_miner.stages.cluster import Clusters, assign_in_waves, assign_to_centres, fit_clusters, fit_more_clusters
 from feedback_miner.stages.space import unit_rows
@@ -304,3 +310,33 @@ def test_assigns_in_waves_as_the_first_wave_did_alone() -> None:
     assert 0 < taken.sum() < len(taken)
     assert later[taken].tobytes() == first[taken].tobytes()
     assert closer[taken].tobytes() == cosines[taken].tobytes()
+
+
+FIT = """
+import sys
+import numpy as np
+from feedback_miner.config import MiningConfig
+from feedback_miner.stages.cluster import fit_clusters
+sys.stdout.write(fit_clusters(np.load(sys.argv[1]), MiningConfig()).centres.tobytes().hex())
+"""
+
+
+@pytest.mark.slow
+def test_a_process_takes_over_what_another_compiled(planted: tuple[np.ndarray, np.ndarray, Clusters], tmp_path: Path) -> None:
+    np.save(tmp_path / "vectors.npy", planted[0])
+    root, compiled = Path(feedback_miner.__file__).parent.parent, tmp_path / "compiled"
+    found, kept = [], []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", FIT, str(tmp_path / "vectors.npy")],
+            env={**os.environ, "PYTHONPATH": str(root), "NUMBA_CACHE_DIR": str(compiled)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=300,
+        )
+        found.append(done.stdout)
+        kept.append({path: path.stat().st_mtime_ns for path in compiled.rglob("*.nbc")})
+    assert any("smooth_knn_dist" in path.name for path in kept[0])
+    assert kept[0] == kept[1]
+    assert found == [planted[2].centres.tobytes().hex()] * 2
