@@ -30,13 +30,14 @@ from feedback_miner.edits import (
     apply_to_coding,
     check_edit,
     check_reversal,
+    count_sides,
     learn_prototypes,
     named_opinions,
     named_themes,
     replay,
     theme_notes,
 )
-from feedback_miner.edits.themes import LEARNED_THRESHOLD
+from feedback_miner.edits.themes import LEARNED_THRESHOLD, part_ids
 from feedback_miner.embedders import load_embedder
 from feedback_miner.errors import ConflictError, FeedbackMinerError, InputError, NotFoundError
 from feedback_miner.stages.cluster import assign_in_waves
@@ -357,6 +358,21 @@ def test_splits_towards_the_examples() -> None:
     placed = leaves(edited, np.array([*members.values()])), leaves(edited, np.array([*others.values()]))
     assert placed[0].count(first) > 25
     assert placed[1].count(second) > 25
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_counts_what_a_split_would_do_as_it_is_then_done(seed: int) -> None:
+    merged = apply_edits(THEMES, [edit(1, "merge", themes=["t-2"], into="t-1")])
+    rows = np.vstack([near(centre, 100 + seed, 60) for centre in THEMES.prototypes[:2]])
+    rows = rows[[leaf == "t-1" for leaf in leaves(merged, rows)]]
+    # Examples at random: some lie on the other side of what they are examples of, and are coded there.
+    examples = np.random.default_rng(seed).choice(len(rows), (3, 4), replace=False).tolist()
+    groups = [[f"a.{place}#0" for place in part] for part in examples]
+    split = edit(2, "split", theme="t-1", examples=groups)
+    done = leaves(apply_edits(merged, [split], places={f"a.{place}#0": row for place, row in enumerate(rows)}), rows)
+    counted = count_sides(rows, examples, merged.prototypes[[owner == "t-1" for owner in merged.prototype_themes]])
+    assert counted == [done.count(part) for part in part_ids(split)]
+    assert sum(counted) == len(rows) > 60
 
 
 def test_splits_a_merged_leaf_in_every_prototype_and_keeps_the_waves() -> None:

@@ -11,6 +11,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from feedback_miner.domain import Vectors
+from feedback_miner.edits.themes import lean_apart, lean_of
 from feedback_miner.errors import InputError
 from feedback_miner.stages.space import unit_rows
 
@@ -52,10 +53,9 @@ def choose_examples(rows: Vectors, labels: NDArray[np.int32], texts: Sequence[st
     return examples
 
 
-def count_sides(rows: Vectors, examples: Sequence[Sequence[int]]) -> list[int]:
-    """Return how many of the rows a split by these examples gives to each part."""
-    centres = unit_rows(np.stack([rows[list(part)].mean(axis=0, dtype=np.float64) for part in examples]).astype(np.float32))
-    sides = (rows @ (centres - centres.mean(axis=0)).T).argmax(axis=1)
-    for part, places in enumerate(examples):
-        sides[list(places)] = part
+def count_sides(rows: Vectors, examples: Sequence[Sequence[int]], prototypes: Vectors) -> list[int]:
+    """Return how many of the rows a split of a leaf with these ``prototypes`` by these examples gives to each part."""
+    leanings = lean_of([rows[list(part)] for part in examples])
+    leaned = [unit_rows(lean_apart(prototype, leanings)) for prototype in prototypes]
+    sides = np.max([rows @ parts.T for parts in leaned], axis=0).argmax(axis=1)
     return [int(count) for count in np.bincount(sides, minlength=len(examples))]

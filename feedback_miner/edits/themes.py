@@ -18,7 +18,18 @@ from feedback_miner.errors import ConflictError, InputError, NotFoundError
 from feedback_miner.stages.space import unit_rows
 from feedback_miner.theme_set import theme_set_version
 
-__all__ = ["LEARNED_THRESHOLD", "Places", "apply_edits", "apply_theme_edit", "learn_prototypes", "nearest_part", "part_ids", "with_version"]
+__all__ = [
+    "LEARNED_THRESHOLD",
+    "Places",
+    "apply_edits",
+    "apply_theme_edit",
+    "lean_apart",
+    "lean_of",
+    "learn_prototypes",
+    "nearest_part",
+    "part_ids",
+    "with_version",
+]
 
 Places = Mapping[str, NDArray[np.float32]]
 """Opinion id -> its unit row in the theme space."""
@@ -74,6 +85,18 @@ def nearest_part(edit: Edit, opinion: str, places: Places) -> str:
         if opinion in examples:
             return part
     return part_ids(edit)[int((_leanings(edit, places) @ places[opinion]).argmax())]
+
+
+def lean_of(examples: Sequence[Sequence[NDArray[np.float32]] | Vectors]) -> Vectors:
+    """Return ``(parts, d)``: how the unit rows of each part's examples lean, the centre of a part less the mean of all centres."""
+    centres = unit_rows(np.stack([np.mean(rows, axis=0, dtype=np.float64) for rows in examples]))
+    return np.asarray(centres - centres.mean(axis=0), np.float32)
+
+
+def lean_apart(prototype: NDArray[np.float32], leanings: Vectors) -> Vectors:
+    """Return ``(parts, d)``, not scaled: what a prototype c of a split leaf becomes, ``c + _LEAN * leaning``; leanings at right angles."""
+    aside = leanings - np.outer(leanings @ prototype, prototype)
+    return np.asarray(prototype + np.float32(_LEAN) * aside, np.float32)
 
 
 def learn_prototypes(theme_set: ThemeSet, moved: Iterable[tuple[str, NDArray[np.float32]]]) -> ThemeSet:
@@ -138,9 +161,9 @@ def _nest(theme_set: ThemeSet, edit: Edit) -> ThemeSet:
 def _split(theme_set: ThemeSet, edit: Edit, places: Places) -> ThemeSet:
     """Divide a leaf along what tells the groups of examples apart.
 
-    Each of its prototypes c becomes one for each part, ``unit(c + _LEAN * leaning)``, the leaning of a part being the mean of its examples
-    less that of all parts, at right angles to c. Leanings sum to zero, so before scaling to length 1 every opinion is at least as close to
-    one of the parts as it was to c; thresholds are scaled alike. Thus whoever belonged to the leaf belongs to a part of it.
+    Each of its prototypes becomes one for each part (`lean_apart`, scaled to length 1). Leanings sum to zero, so before scaling every
+    opinion is at least as close to one of the parts as it was to the prototype; thresholds are scaled alike. Thus whoever belonged to the
+    leaf belongs to a part of it.
     """
     leaf = _theme(theme_set, str(edit.values["theme"]))
     leanings = _leanings(edit, places)
@@ -154,8 +177,7 @@ def _split(theme_set: ThemeSet, edit: Edit, places: Places) -> ThemeSet:
             thresholds.append(threshold)
             sources.append(row)
             continue
-        aside = leanings - np.outer(leanings @ centre, centre)
-        leaned = centre + np.float32(_LEAN) * aside
+        leaned = lean_apart(centre, leanings)
         rows += list(unit_rows(leaned))
         names += ids
         thresholds += [threshold / np.linalg.norm(leaned, axis=1).max()] * len(ids)
@@ -179,10 +201,10 @@ def _leanings(edit: Edit, places: Places) -> Vectors:
     gone = next((part for part, rows in enumerate(left, start=1) if not rows), None)
     if gone is not None:
         raise NotFoundError(f"part {gone} of theme '{edit.values['theme']}' has no example left; split it again by other examples")
-    centres = unit_rows(np.stack([np.mean(rows, axis=0, dtype=np.float64) for rows in left]))
-    if len({centre.tobytes() for centre in centres}) < len(centres):
+    leanings = lean_of(left)
+    if len({leaning.tobytes() for leaning in leanings}) < len(leanings):
         raise ConflictError(f"two parts of theme '{edit.values['theme']}' have examples alike; choose some that differ")
-    return np.asarray(centres - centres.mean(axis=0), np.float32)
+    return leanings
 
 
 def _titles(edit: Edit, leaf: Theme, parts: int) -> list[Mapping[str, str]]:

@@ -7,10 +7,10 @@ import numpy as np
 from fastapi import APIRouter, Depends, Request
 from numpy.typing import NDArray
 
-from feedback_miner.domain import Vectors
+from feedback_miner.domain import ThemeSet, Vectors
 from feedback_miner.edits import choose_examples, cluster_parts, count_sides, part_by_similarity
 from feedback_miner.errors import ConflictError, InputError
-from feedback_miner.jobs.living import fitted_theme_set, places_of
+from feedback_miner.jobs.living import fitted_theme_set, living_theme_set, places_of
 from feedback_miner.store import access, findings
 from feedback_miner.store.opinions import FoundOpinion, OpinionFilter, find_rows, load_opinions, stream_vectors
 from feedback_miner.web.access import Caller, GuardedRoute, require
@@ -39,12 +39,13 @@ def preview_split(
     with service.database.reading() as session:
         if leaves_of(findings.get_figures(session, caller.check_project(project)), theme) != (theme,):
             raise InputError(f"theme {theme!r} is a parent, and what is split is a single theme; name one of those under it")
+        prototypes = _prototypes(living_theme_set(session, project), theme)
     if isinstance(body, SplitByQueryIn) and body.meaning:
         phrase = service.desk.align_phrase(body.meaning, project)
     total, opinions, rows = _load(service, project, theme)
     labels = _label(service, project, theme, body, phrase, opinions, rows)
     examples = choose_examples(rows, labels, [_said(opinion) for opinion in opinions], limit=_EXAMPLES)
-    counts = count_sides(rows, examples)
+    counts = count_sides(rows, examples, prototypes)
     with service.database.transaction() as session:
         access.note(session, caller.id, "read opinions", project=project, subject=theme)
     return SplitPreviewOut(
@@ -56,6 +57,11 @@ def preview_split(
             for count, places in zip(counts, examples, strict=True)
         ],
     )
+
+
+def _prototypes(theme_set: ThemeSet, leaf: str) -> Vectors:
+    """Return those of a leaf, but for what it learned from moves: a split is of the others."""
+    return theme_set.prototypes[[row for row, owner in enumerate(theme_set.prototype_themes) if owner == leaf and row >= theme_set.learned]]
 
 
 def _load(service: Service, project: str, theme: str) -> tuple[int, list[FoundOpinion], Vectors]:
