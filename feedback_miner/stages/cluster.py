@@ -162,18 +162,15 @@ def _core_by_density(vectors: Vectors, smallest: int, config: MiningConfig) -> N
         warnings.simplefilter("ignore")
         import hdbscan
 
-        projected = (
-            _import_umap()
-            .UMAP(
-                n_neighbors=min(config.umap_neighbors, len(vectors) - 1),
-                n_components=config.umap_dimensions,
-                metric="cosine",
-                min_dist=0.0,
-                random_state=config.seed,
-                n_jobs=1,
-            )
-            .fit_transform(vectors)
-        )
+        umap = _import_umap()
+        projected = umap.UMAP(
+            n_neighbors=min(config.umap_neighbors, len(vectors) - 1),
+            n_components=config.umap_dimensions,
+            metric="cosine",
+            min_dist=0.0,
+            random_state=config.seed,
+            n_jobs=1,
+        ).fit_transform(vectors)
         labels = (
             hdbscan.HDBSCAN(
                 min_cluster_size=max(2, smallest),  # it knows no cluster of one
