@@ -365,14 +365,36 @@ def test_counts_what_a_split_would_do_as_it_is_then_done(seed: int) -> None:
     merged = apply_edits(THEMES, [edit(1, "merge", themes=["t-2"], into="t-1")])
     rows = np.vstack([near(centre, 100 + seed, 60) for centre in THEMES.prototypes[:2]])
     rows = rows[[leaf == "t-1" for leaf in leaves(merged, rows)]]
-    # Examples at random: some lie on the other side of what they are examples of, and are coded there.
+    rows = np.vstack([rows, near(rows[:8], seed, 8, 0.2)])  # some near-copies
+    # Examples at random: some lie on the other side of what they are examples of, and stay where they were put.
     examples = np.random.default_rng(seed).choice(len(rows), (3, 4), replace=False).tolist()
     groups = [[f"a.{place}#0" for place in part] for part in examples]
-    split = edit(2, "split", theme="t-1", examples=groups)
-    done = leaves(apply_edits(merged, [split], places={f"a.{place}#0": row for place, row in enumerate(rows)}), rows)
+    log = [edit(1, "merge", themes=["t-2"], into="t-1"), edit(2, "split", theme="t-1", examples=groups)]
+    done = replay(THEMES, log, places={f"a.{place}#0": row for place, row in enumerate(rows)})
+    placed = leaves(learn_prototypes(done.theme_set, done.moved), rows)
+    parts = part_ids(log[1])
+    assert [[placed[place] for place in part] for part in examples] == [[part] * 4 for part in parts]
     counted = count_sides(rows, examples, merged.prototypes[[owner == "t-1" for owner in merged.prototype_themes]])
-    assert counted == [done.count(part) for part in part_ids(split)]
+    assert counted == [placed.count(part) for part in parts]
     assert sum(counted) == len(rows) > 60
+
+
+def test_keeps_the_examples_of_a_split_in_their_parts() -> None:
+    log = [edit(1, "split", **SPLIT), edit(2, "move", opinion="a.1#0", theme="t-3"), edit(3, "no_content", opinion="a.3#0")]
+    first, second = part_ids(log[0])
+    left = {opinion: row for opinion, row in PLACES.items() if opinion != "a.0#0"}
+    done = replay(THEMES, log, places=PLACES)
+    assert [(leaf, row.tobytes()) for leaf, row in done.moved] == [
+        (leaf, PLACES[opinion].tobytes()) for leaf, opinion in ((first, "a.0#0"), (second, "a.2#0"), ("t-3", "a.1#0"))
+    ]
+    assert [said.kind for said in done.corrections["a.3#0"]] == ["move", "no_content"]
+    assert "a.0#0" not in replay(THEMES, log, places=left).corrections
+    assert replay(THEMES, [*log[:1], edit(2, "undo", edit=1)], places=PLACES).corrections == {}
+    # A part that is merged or split on takes them along.
+    further = [edit(2, "split", theme=first, examples=[["a.1#0"], ["a.0#0"]]), edit(3, "merge", themes=[second], into="t-2")]
+    followed = replay(THEMES, [log[0], *further], places=PLACES).corrections
+    assert [said.values["theme"] for said in followed["a.0#0"]] == [part_ids(further[0])[1]] * 2
+    assert followed["a.2#0"][0].values["theme"] == "t-2"
 
 
 def test_splits_a_merged_leaf_in_every_prototype_and_keeps_the_waves() -> None:
@@ -476,13 +498,13 @@ def test_lets_moves_follow_their_theme() -> None:
         edit(4, "move", opinion="a.5#0", theme="t-3"),
     ]
     done = replay(THEMES, log, places=PLACES)
-    first = done.theme_set.prototype_themes[0]
+    first, second = part_ids(log[2])
     assert [(leaf, row.tobytes()) for leaf, row in done.moved] == [
-        (first, PLACES["a.0#0"].tobytes()),
-        ("t-3", PLACES["a.5#0"].tobytes()),
+        (leaf, PLACES[opinion].tobytes())
+        for leaf, opinion in ((first, "a.0#0"), (first, "a.1#0"), (second, "a.2#0"), (second, "a.3#0"), ("t-3", "a.5#0"))
     ]
     assert done.corrections["a.0#0"][0].values["theme"] == first
-    assert learn_prototypes(done.theme_set, done.moved).learned == 2
+    assert learn_prototypes(done.theme_set, done.moved).learned == 5
 
 
 @pytest.mark.parametrize("last", [edit(2, "no_content", opinion="a.0#0"), edit(2, "move", opinion="a.0#0", theme=None)])

@@ -11,7 +11,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from feedback_miner.domain import Vectors
-from feedback_miner.edits.themes import lean_apart, lean_of
+from feedback_miner.edits.themes import LEARNED_THRESHOLD, lean_apart, lean_of
 from feedback_miner.errors import InputError
 from feedback_miner.stages.space import unit_rows
 
@@ -54,8 +54,14 @@ def choose_examples(rows: Vectors, labels: NDArray[np.int32], texts: Sequence[st
 
 
 def count_sides(rows: Vectors, examples: Sequence[Sequence[int]], prototypes: Vectors) -> list[int]:
-    """Return how many of the rows a split of a leaf with these ``prototypes`` by these examples gives to each part."""
+    """Return how many of the rows a split of a leaf with these ``prototypes`` by these examples gives to each part.
+
+    Examples and their near-copies stay where they were put (``learn_prototypes``), the others go to the nearer side.
+    """
     leanings = lean_of([rows[list(part)] for part in examples])
     leaned = [unit_rows(lean_apart(prototype, leanings)) for prototype in prototypes]
     sides = np.max([rows @ parts.T for parts in leaned], axis=0).argmax(axis=1)
+    likeness = rows @ rows[[at for part in examples for at in part]].T
+    parts_of_examples = np.repeat(np.arange(len(examples)), [len(part) for part in examples])
+    sides = np.where(likeness.max(axis=1) >= LEARNED_THRESHOLD, parts_of_examples[likeness.argmax(axis=1)], sides)
     return [int(count) for count in np.bincount(sides, minlength=len(examples))]

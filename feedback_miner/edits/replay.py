@@ -4,7 +4,7 @@ Comes in: a fitted theme set, the log, and the places of the opinions that it na
 no other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from feedback_miner.domain import Aspect, CauseScore, Coding, FeedbackType, Polarity, ResidualReason, Sentiment, ThemeScore, ThemeSet
 from feedback_miner.edits.checks import OPINION_KINDS, THEME_KINDS, check_edit
 from feedback_miner.edits.log import Edit, active_edits
-from feedback_miner.edits.themes import Places, apply_theme_edit, nearest_part, with_version
+from feedback_miner.edits.themes import Places, apply_theme_edit, nearest_part, part_ids, with_version
 from feedback_miner.errors import ConflictError, InputError, NotFoundError
 
 __all__ = ["Conflict", "Replay", "ThemeNotes", "apply_to_coding", "named_opinions", "named_themes", "replay", "theme_notes"]
@@ -58,9 +58,12 @@ class Replay:
     notes: Mapping[str, ThemeNotes]
     """By theme or cause; of those alone that are in the theme set."""
     corrections: Mapping[str, tuple[Edit, ...]]
-    """The edits of each opinion, by number, for ``apply_to_coding``; moves name the leaf that their theme has become since."""
+    """What was said of each opinion, by number, for ``apply_to_coding``; moves name the leaf that their theme has become since.
+
+    That an opinion is an example of a part of a split is a move into that part.
+    """
     moved: tuple[tuple[str, NDArray[np.float32]], ...]
-    """(leaf, row in the theme space) of each opinion that was moved into a theme and is there still, in the order of the moves."""
+    """(leaf, row in the theme space) of each opinion that was put into a theme and is there still, in the order of the edits."""
     conflicts: tuple[Conflict, ...]
     """By number."""
 
@@ -195,9 +198,18 @@ def _corrections(held: Sequence[Edit], places: Places) -> dict[str, tuple[Edit, 
     """Gather the edits of each opinion, by its id."""
     by_opinion: dict[str, list[Edit]] = {}
     for edit in held:
-        if edit.kind in OPINION_KINDS:
-            by_opinion.setdefault(str(edit.values["opinion"]), []).append(_follow(edit, held, places))
+        for said in _of_opinions(edit, places):
+            by_opinion.setdefault(str(said.values["opinion"]), []).append(_follow(said, held, places))
     return {opinion: tuple(by_opinion[opinion]) for opinion in sorted(by_opinion)}
+
+
+def _of_opinions(edit: Edit, places: Places) -> Iterator[Edit]:
+    """Yield what an edit says of single opinions; of a split, a move of each example into its part: an analyst put it there."""
+    if edit.kind in OPINION_KINDS:
+        yield edit
+    elif edit.kind == "split":
+        for part, examples in zip(part_ids(edit), edit.examples, strict=True):
+            yield from (replace(edit, kind="move", values={"opinion": id_, "theme": part}) for id_ in examples if id_ in places)
 
 
 def _follow(edit: Edit, held: Sequence[Edit], places: Places) -> Edit:

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -309,14 +310,15 @@ class TestSplitPreview:
             made = client.edit(project, "split", theme=leaf, examples=[part["examples"] for part in preview["parts"]])
             stage.engine.work()
             ids = {opinion["id"] for opinion in before}
-            after: dict[str, int] = {}
-            for opinion in every(stage, project):
-                if opinion["id"] in ids:
-                    after[opinion["theme"]] = after.get(opinion["theme"], 0) + 1
+            after = {opinion["id"]: opinion["theme"] for opinion in every(stage, project) if opinion["id"] in ids}
             client.undo(project, made["number"])
             stage.engine.work()
-        assert leaf not in after
-        assert sorted(after.values()) == sorted(part["opinions"] for part in preview["parts"])
+        sizes = Counter(after.values())
+        homes = [{after[id_] for id_ in part["examples"]} for part in preview["parts"]]
+        assert all(len(home) == 1 for home in homes)  # every example where it was put
+        assert [sizes[home] for (home,) in homes] == [part["opinions"] for part in preview["parts"]]
+        assert len(sizes) == 2
+        assert leaf not in sizes
         assert every(stage, project, f"themes/{leaf}/opinions") == before
 
     @pytest.mark.parametrize(
