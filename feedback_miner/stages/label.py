@@ -16,7 +16,7 @@ from itertools import combinations
 from feedback_miner.domain import Vectors
 from feedback_miner.stages.phrases import fits_as_name
 from feedback_miner.stages.ranking import Candidate, Part, Voice, rank_phrases, read_part, sum_valence
-from feedback_miner.stages.words import Clause, compile_masks, count_han, find_opinion_words, join_words, read_clauses, take_as_opinions
+from feedback_miner.stages.words import Clause, compile_masks, count_han, find_opinion_words, read_clauses, take_as_opinions
 
 __all__ = ["ThemeLabel", "ThemeMembers", "label_parents", "label_themes"]
 
@@ -31,6 +31,8 @@ _LEAST_SHARE = 0.2
 _LEAST_TEXTS = 5
 _SHARED_SPREAD = 0.5  # a parent is named after what more than this share of its leaves, and
 _SHARED_TEXTS = 0.25  # of their texts, say; else after two aspects
+_LEAST_NAMED, _LEAST_NAMED_OF_FEW, _LEAST_NAMING = 0.05, 0.1, 3
+"""A name is said by a twentieth of the texts and by three of them, or by a tenth, while there is such a phrase."""
 _EXEMPLAR_SHARE = 0.15
 _EXEMPLAR_POOL = 60
 _UNCLEAR = {
@@ -267,7 +269,8 @@ def _proposals(voice: Voice, candidates: Sequence[Candidate]) -> Iterator[tuple[
     if not candidates:
         return
     best = candidates[0]
-    good = [candidate for candidate in candidates if candidate.score >= 0.3 * best.score]
+    least = max(_LEAST_NAMED, min(_LEAST_NAMED_OF_FEW, _LEAST_NAMING / sum(len(part.texts) for part in voice.parts)))
+    good = [candidate for candidate in candidates if candidate.score >= 0.3 * best.score and candidate.coverage >= least]
     if len(voice.parts) > 1:
         shared = best.spread > _SHARED_SPREAD and best.coverage >= _SHARED_TEXTS
         if not shared or not (best.full or best.aspect_only):
@@ -276,9 +279,10 @@ def _proposals(voice: Voice, candidates: Sequence[Candidate]) -> Iterator[tuple[
     # A parent may be called "delivery"; a leaf says what about it, if its members do.
     for candidate in sorted(good, key=lambda candidate: not candidate.full):
         yield candidate.name, candidate.keys
+    known = {key.removeprefix("¬") for key in best.keys}
     for candidate in candidates:
-        apart = candidate.keys - best.keys
-        name = join_words([best.name, candidate.name])
+        apart = {key.removeprefix("¬") for key in candidate.keys} - known
+        name = f"{best.name}{_between(voice)}{candidate.name}"
         if apart and len(candidate.keys) == 1 and fits_as_name(name):
             yield name, best.keys | candidate.keys
     for candidate in candidates:
@@ -297,12 +301,16 @@ def _pairs_of_aspects(voice: Voice, candidates: Sequence[Candidate], opinion: Ca
     before = after = ""
     if opinion is not None:
         before, after = ("", opinion.name) if voice.language in ("zh", "ja") else (f"{opinion.name} ", "")
-    between = "、" if voice.language in ("zh", "ja") else " / "
     for first, second in combinations(aspects[:8], 2):
-        name = f"{before}{first.name}{between}{second.name}{after}"
+        name = f"{before}{first.name}{_between(voice)}{second.name}{after}"
         # Each of the two adds leaves that the other leaves out.
         if places[first.name] - places[second.name] and places[second.name] - places[first.name] and fits_as_name(name):
             yield name, first.keys | second.keys | (opinion.keys if opinion else frozenset())
+
+
+def _between(voice: Voice) -> str:
+    """Return what stands between two words that nobody wrote side by side."""
+    return "、" if voice.language in ("zh", "ja") else " / "
 
 
 def _number(base: str, theme: int, taken: dict[str, int]) -> str:

@@ -25,7 +25,7 @@ _CONTRADICTION = 0.1  # a phrase that praises what its theme blames, or the othe
 _JOINED_FORM = 0.25  # a form put together by us against one read off in one piece
 _ATTRIBUTIVE = 1.5  # a form with its adjective first against one with it last
 _LEAST_SAID = 0.15  # of the texts must praise or blame before a theme counts as either
-_SAID_BY_LEAF = 0.1  # a leaf says a phrase if this share of its texts does
+_SAID_BY_LEAF = 0.1  # a leaf says a phrase if this share of its texts does, and half says it if half that share does
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Candidate:
     coverage: float = 1.0
     """Share of the texts that say it."""
     spread: float = 1.0
-    """Share of the leaves that say it."""
+    """Share of the leaves that say it, those that hardly do counting for less."""
 
 
 @dataclass(slots=True)
@@ -186,7 +186,7 @@ def _plainness(phrase: Phrase) -> tuple[bool, bool, int, str]:
 def _weigh(voice: Voice, keys: frozenset[str], tally: _Tally, words_worth: float) -> Candidate:
     coverages = [part.coverage(keys) for part in voice.parts]
     coverage = math.fsum(coverages) / len(coverages)
-    spread = sum(covered >= _SAID_BY_LEAF for covered in coverages) / len(coverages)
+    spread = math.fsum(min(1.0, covered / _SAID_BY_LEAF) for covered in coverages) / len(coverages)
     phrase = tally.phrase
     against = phrase.polarity * voice.valence < 0 and abs(voice.valence) > 0.2
     score = words_worth * (0.15 + math.sqrt(coverage)) * _form(tally, parent=len(voice.parts) > 1) * spread**2

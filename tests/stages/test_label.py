@@ -731,6 +731,28 @@ def test_names_of_near_twins_say_what_sets_them_apart() -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "second", "things", "language", "name"),
+    [
+        (
+            "terrible",
+            "sticky",
+            "apple bread candle door elbow fence glove hat iron jacket kettle lamp mirror needle",
+            "en",
+            "terrible / sticky",
+        ),
+        ("难吃", "恶心", "包子 饺子 馒头 米饭 面条 凉皮 烧饼 油条 豆浆 汤圆 粽子 年糕 春卷 馄饨 烤鸭 排骨", "zh", "难吃、恶心"),
+    ],
+)
+def test_names_what_says_the_same_word_by_what_else_most_of_it_says(word: str, second: str, things: str, language: str, name: str) -> None:
+    """Not by whatever comes first in the alphabet; and two words that nobody wrote side by side are not shown as if."""
+    mixed = [f"{thing}, {word}" if number % 2 else thing for number, thing in enumerate(things.split())]
+    both = [f"{word}, {second}", f"{second}. {word}"]
+    plain = [word + "!" * times for times in range(20)]
+    labels = label_themes([theme(*plain, language=language), theme(*mixed, *both, language=language)])
+    assert [label.names[language] for label in labels] == [word, name]
+
+
+@pytest.mark.parametrize(
     "texts", [("...", "!!!", "😀"), ("<EMAIL>", "<PHONE> <URL>", "@somebody"), ("the", "of the", "is it"), ("12", "3.50", "7")]
 )
 def test_names_texts_without_words_honestly(texts: tuple[str, ...]) -> None:
