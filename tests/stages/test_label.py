@@ -713,6 +713,12 @@ def test_names_in_other_languages_come_from_the_texts(texts: tuple[str, ...], la
     assert language == "ja" or all(any(word in text for text in texts) for word in name.split())
 
 
+@pytest.mark.parametrize("ending", ["between", "within", "during", "regarding", "around"])
+def test_names_end_in_a_word_that_says_something(ending: str) -> None:
+    [label] = label_themes([theme(*(f"no communication {ending} {other}" for other in ("wards", "you all", "us", "departments")))])
+    assert label.names["en"] == "no communication"
+
+
 def test_names_of_equal_themes_differ() -> None:
     members = theme("late delivery", "the delivery was late", "late delivery again")
     first, second, third = label_themes([members, members, members])
