@@ -216,7 +216,10 @@ def test_adds_a_second_wave_behind_the_first(workshop: Workshop, grown: ThemeSet
     later = workshop.extend(grown, corpus_of([*KNOWN, *STRANGERS, *SMELL, *queue]))
     (born,) = born_leaves(grown, later)
     assert later.wave_starts == (*grown.wave_starts, len(grown.prototypes))
-    assert themes_of(workshop, later, queue) == dict.fromkeys(queue, born)
+    # Which of the queue a leaf of before just about takes in differs between processors; whoever has a theme keeps it.
+    before = themes_of(workshop, grown, queue)
+    assert themes_of(workshop, later, queue) == {text: leaf or born for text, leaf in before.items()}
+    assert list(before.values()).count(None) >= 4
     assert themes_of(workshop, later, SMELL) == themes_of(workshop, grown, SMELL)
 
 
