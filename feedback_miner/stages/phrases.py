@@ -238,11 +238,17 @@ def _render(clause: Clause, window: Sequence[_Word], language: str) -> str:
             or (token.role is Role.DEGREE and token.kept)
             or (token.role is Role.ARTICLE and previous is not None and previous.role is Role.LINK)
             or (token.role is Role.AUXILIARY and at + 1 < len(span) and span[at + 1].surface == "not")
+            or (token.role is Role.COPULA and previous is not None and previous is span[at - 1] and _needs_verb(previous, language))
         )
         if keep:
             shown.append(_show(token))
             previous = token
     return join_words(shown)
+
+
+def _needs_verb(before: Token, language: str) -> bool:
+    """Tell whether a word like "be" or "have" is missed where it is left out: "to be answered", "could not have been done"."""
+    return language not in ("zh", "ja") and (before.role in (Role.NEGATOR, Role.COPULA) or before.surface == "to")
 
 
 def _put_adjective_first(clause: Clause, window: Sequence[_Word], language: str) -> list[str] | None:

@@ -719,6 +719,20 @@ def test_names_end_in_a_word_that_says_something(ending: str) -> None:
     assert label.names["en"] == "no communication"
 
 
+@pytest.mark.parametrize(
+    ("texts", "language", "name"),
+    [
+        (("too long for the call to be answered", "long for my call to be answered"), "en", "long for call to be answered"),
+        (("it could not have been done better", "honestly could not have been done better"), "en", "could not have been done better"),
+        (("I don't have internet", "we still don't have internet"), "en", "don't have internet"),
+        (("no está disponible", "la app no está disponible nunca"), "es", "no está disponible"),
+    ],
+)
+def test_names_keep_the_verb_that_they_need(texts: tuple[str, ...], language: str, name: str) -> None:
+    [label] = label_themes([theme(*texts, language=language)])
+    assert label.names[language] == name
+
+
 def test_names_of_equal_themes_differ() -> None:
     members = theme("late delivery", "the delivery was late", "late delivery again")
     first, second, third = label_themes([members, members, members])
