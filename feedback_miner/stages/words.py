@@ -39,7 +39,7 @@ _KANA = "\u3041-\u3096\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
 _RUNS = "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0edf\u1000-\u1049\u1050-\u109f\u1780-\u17d3"
 _MARKS = "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff"
 _LETTER = f"(?:(?![{_HAN}{_KANA}{_RUNS}])[^\\W_]|[{_MARKS}])"
-_WORD = f"(?P<word>{_LETTER}+(?:['-]{_LETTER}+)*)"
+_WORD = f"(?P<word>{_LETTER}+(?:(?:['-]|(?<=\\d)\\.(?=\\d)){_LETTER}+)*)"  # 2.0T is a word, too
 _TOKEN = re.compile(f"(?P<han>[{_HAN}]+)|(?P<run>[{_RUNS}]+)|{_WORD}")
 _JAPANESE = re.compile(f"(?P<chunk>[{_HAN}]+[\u3041-\u3096]*|[\u30a1-\u30ff\u31f0-\u31ff]+|[\u3041-\u3096]+)|{_WORD}")
 _IS_KANA = re.compile(f"[{_KANA}]")

@@ -27,6 +27,8 @@ def roles(text: str, language: str) -> dict[str, Role]:
         ("物流太慢了，客服态度恶劣", "zh", [["物流", "太慢", "了"], ["客服", "态度", "恶劣"]]),
         ("屏幕很差 电话打不通", "zh", [["屏幕", "很差"], ["电话", "打不通"]]),
         ("沒有信號", "zh", [["沒有", "信號"]]),
+        ("2.0T动力不足。2.0", "zh", [["2.0t", "动力", "不足"], ["2.0"]]),
+        ("waited 1.5 hours.3 times", "en", [["waited", "1.5", "hours"], ["3", "times"]]),
         ("APP闪退", "zh", [["app", "闪退"]]),
         ("mail me at <EMAIL> now", "en", [["mail", "me", "at"], ["now"]]),
         ("@somebody said https://example.org/x?y=1 broke", "en", [["said"], ["broke"]]),
