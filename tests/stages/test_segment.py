@@ -219,6 +219,31 @@ def test_segment_trims_and_joins_fragments(text: str, pieces: list[str]) -> None
     assert pieces_of(text, "und") == pieces
 
 
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        (
+            "关于停水的投诉。尊敬的胡书记：您好！我们小区停水三天了。物业不管。",
+            ["关于停水的投诉。", "尊敬的胡书记：您好！我们小区停水三天了。", "物业不管。"],
+        ),
+        ("亲爱的客服们，你们好！充电线坏了。此致\n敬礼", ["亲爱的客服们，你们好！充电线坏了。此致\n敬礼"]),
+        ("亲爱的小猫很可爱。充电线坏了。", ["亲爱的小猫很可爱。", "充电线坏了。"]),
+        (
+            "Dear Sir or Madam,\nMy parcel never arrived. I want my money back.\nKind regards,\nAnna",
+            ["Dear Sir or Madam,\nMy parcel never arrived.", "I want my money back.\nKind regards,\nAnna"],
+        ),
+        (
+            "Dear customer service was awful. Best regards are not enough.",
+            ["Dear customer service was awful.", "Best regards are not enough."],
+        ),
+        ("Sehr geehrte Damen und Herren,\nmein Paket fehlt.", ["Sehr geehrte Damen und Herren,\nmein Paket fehlt."]),
+        ("Kind regards", ["Kind regards"]),
+    ],
+)
+def test_segment_makes_no_opinion_of_how_a_letter_begins_and_ends(text: str, pieces: list[str]) -> None:
+    assert pieces_of(text, "und") == pieces
+
+
 def test_segment_puts_an_opener_with_what_it_opens() -> None:
     assert pieces_of("The room was very dirty. Overall! The hotel was fine to us.", "en") == [
         "The room was very dirty.",
