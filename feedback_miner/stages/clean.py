@@ -18,6 +18,7 @@ import opencc
 from ftfy.badness import is_bad
 
 from feedback_miner.aligned import AlignedText, Edit
+from feedback_miner.stages.letters import drop_salutation
 
 __all__ = ["clean_text", "is_repost", "matching_text", "text_key"]
 
@@ -288,10 +289,10 @@ def is_repost(text: str) -> bool:
 def matching_text(text: str, language: str) -> str:
     """Return what the encoder and lexical features see of ``text``; never shown, offsets not kept.
 
-    Simplified characters, half-width forms, emoji and emoticons spoken in ``language``; without repost marks, links, handles and
-    placeholders; drawn-out letters and punctuation folded to three.
+    Simplified characters, half-width forms, emoji and emoticons spoken in ``language``; without salutation, repost marks, links, handles
+    and placeholders; drawn-out letters and punctuation folded to three.
     """
-    result = text.translate(_WIDE_ASCII)
+    result = drop_salutation(text).translate(_WIDE_ASCII)
     result = _URL.sub(" ", result)
     result = _REPOST_MARK.sub(" ", result)
     result = _HANDLE.sub(" ", _PLACEHOLDER.sub(" ", result))

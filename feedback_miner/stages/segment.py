@@ -14,6 +14,8 @@ from itertools import pairwise
 
 import rjieba
 
+from feedback_miner.stages.letters import is_salutation, is_sign_off
+
 __all__ = ["segment_text"]
 
 _LONGEST_SENTENCE = 300
@@ -187,17 +189,6 @@ _OPENERS = _set_of(
     |事实上|honestly|overall|however|basically|personally|generally|unfortunately|anyway|although|first|firstly|second|secondly|third
     |thirdly|finally|lastly|also|and|but|so|well|in general|for me|to be honest|in my opinion|for example|in fact|in short|because
     |to be fair|on the other hand|plus|leider|ehrlich|pero|mais|aber|mas|ma"""
-)
-_SALUTATION = re.compile(
-    r"(?:尊敬|敬爱|亲爱)的?(?:[^，,。！!？?；;]{0,12}?(?:领导|书记|[市区县局院校店]长|主任|经理|老师|医生|先生|女士|客服|同志|朋友|[店商卖]家|老板|负责人|团队)们?)?"
-    r"(?:[，,：:\s]*(?:您|你|大家)们?好)?"
-    r"|(?:dear|hi|hello|hey|good\s(?:morning|afternoon|evening))(?:[\s,/]+(?:there|sirs?|madam|or|and|mr|mrs|ms|dr|<?name>?|team|all|everyone|support"
-    r"|customer|service|services|care|manager|friends|colleagues))*|to\swhom\sit\smay\sconcern"
-    r"|sehr\sgeehrte(?:r|\sdamen\sund\sherren)?(?:\s(?:herr|frau)\s\S{1,30})?|bonjour|madame,?\smonsieur|estimad[oa]s?(?:\sseñor(?:es|as?)?)?"
-)
-_SIGN_OFF = re.compile(
-    r"此致|敬礼|此致\s*敬礼|祝好|敬上|(?:(?:with\s)?(?:kind|kindest|best|warm|warmest)\s)?regards|(?:with\s)?best\swishes"
-    r"|yours\s(?:sincerely|faithfully|truly)|sincerely(?:\syours)?|mit\sfreundlichen\sgrü(?:ß|ss)en|mfg|cordialement|atentamente|cordiali\ssaluti"
 )
 _EDGE = " \t\n\r，,；;、。.!?！？…：:~～·•|/\\-–—_=+*#>»\"'”’“‘（）()[]【】「」『』《》〈〉<"
 _LEAD = " \t\n\r，,；;、。.!?！？…：:~～·•|/)）]】」』》〉”’–—"
@@ -396,15 +387,11 @@ def _merged(text: str, pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _measure(piece: str) -> tuple[int, bool]:
-    """Return how much a piece says, in Han characters (a word counts for two), and whether it only opens the next one.
-
-    How a letter greets says as little as what opens a sentence, and how it ends belongs to what comes before.
-    """
+    """Return how much a piece says, in Han characters (a word counts for two), and whether it only opens the next one."""
     bare = piece.strip(_EDGE).lower()
-    if bare in _OPENERS or _SALUTATION.fullmatch(bare):
-        return 1, True
-    if _SIGN_OFF.fullmatch(bare):
-        return 1, False
+    opens = bare in _OPENERS or is_salutation(bare)
+    if opens or is_sign_off(bare):
+        return 1, opens
     size, content = 0, False
     for match in _UNIT.finditer(piece):
         if match["single"]:
