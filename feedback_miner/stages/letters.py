@@ -21,7 +21,7 @@ _GREETING = (
     r"(?:hi|hello|hey|good\s(?:morning|afternoon|evening))(?:[\s,/]+(?:there|sirs?|madam|team|all|everyone|support|friends))*|bonjour"
 )
 _SALUTATION = re.compile(f"{_ADDRESS}|{_GREETING}", re.IGNORECASE)
-_OPENING = re.compile(rf"\s*(?>{_ADDRESS})\s*[，,：:。.！!]\s*(?=\S)", re.IGNORECASE)
+_OPENING = re.compile(rf"\s*(?:{_ADDRESS})\s*[，,：:。.！!]\s*(?=\S)(?!(?:您|你|大家)[们們]?好)", re.IGNORECASE)
 _SIGN_OFF = re.compile(
     r"此致|敬礼|此致\s*敬礼|祝好|敬上|(?:(?:with\s)?(?:kind|kindest|best|warm|warmest)\s)?regards|(?:with\s)?best\swishes"
     r"|yours\s(?:sincerely|faithfully|truly)|sincerely(?:\syours)?|mit\sfreundlichen\sgrü(?:ß|ss)en|mfg|cordialement|atentamente|cordiali\ssaluti",
