@@ -40,13 +40,12 @@ _ATTRIBUTE = (
     r"(?:\s++(?:[a-z_:@][\w:.@-]*+\s*+=\s*+(?:\"[^\"<>]*+\"|'[^'<>]*+'|[^\s\"'<>=`]++)"
     r"|(?:async|autoplay|checked|controls|defer|disabled|hidden|loop|muted|nowrap|readonly|required|selected)\b))"
 )
-# Nothing follows an entity, so nothing is tried again without its being possessive; and up to Python 3.11.4 a possessive group that holds
-# another captures the wrong letters now and then (https://github.com/python/cpython/issues/106052).
+# No possessive groups: up to Python 3.11.4 they swallow what only half of them matches (https://github.com/python/cpython/issues/106052).
 _MARKUP = re.compile(
     r"<(?:style|script)\b[^<>]*+>[^<]*+</(?:style|script)\s*+>"
     r"|<!--[^<>]*+(?:(?<=--)|(?<=\]))>|<!\[endif\](?:--)?>|<!doctype\b[^<>]*+>"
     rf"|</?(?:(?P<block>{_BLOCK_TAGS})|(?P<cell>{_CELL_TAGS})|(?P<image>img)|{_INLINE_TAGS})"
-    r"(?=[\s/>])(?P<attributes>" + _ATTRIBUTE + r"*+)\s*+/?>"
+    r"(?=[\s/>])(?P<attributes>(?>" + _ATTRIBUTE + r"*))\s*+/?>"
     r"|&(?P<escapes>(?:(?:amp|\#0{0,6}38|\#x0{0,6}26);)*)(?P<entity>(?:[a-z][a-z0-9]{1,31}|\#[0-9]{1,8}|\#x[0-9a-f]{1,8});|nbsp(?![a-z0-9;=]))?",
     re.IGNORECASE,
 )
