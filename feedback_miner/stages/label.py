@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from feedback_miner.domain import Vectors
+from feedback_miner.stages.letters import drop_salutation
 from feedback_miner.stages.phrases import fits_as_name
 from feedback_miner.stages.ranking import Candidate, Part, Voice, rank_phrases, read_part, sum_valence
 from feedback_miner.stages.words import Clause, compile_masks, count_han, find_opinion_words, read_clauses, take_as_opinions
@@ -178,7 +179,8 @@ def _read_voices(groups: Sequence[tuple[ThemeMembers, ...]], masks: Collection[s
 
 
 def _read_text(text: str, language: str, masks: re.Pattern[str] | None) -> tuple[Clause, ...]:
-    """Read a text; of an endless one the beginning, up to the last whole clause (or word)."""
+    """Read a text as it is compared, without its salutation; of an endless one the beginning, up to the last whole clause (or word)."""
+    text = drop_salutation(text)
     if len(text) <= _READ_CHARACTERS:
         return tuple(read_clauses(text, language, masks=masks))
     clauses = read_clauses(text[:_READ_CHARACTERS], language, masks=masks)

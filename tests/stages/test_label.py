@@ -780,6 +780,12 @@ def test_names_texts_without_words_honestly(texts: tuple[str, ...]) -> None:
     assert [label.names for label in labels] == [{"en": "other comments"}, {"zh": "其他意见"}]
 
 
+def test_names_what_letters_say_not_whom_they_address() -> None:
+    said = ("我是翠湖小区的业主", "我住在三号楼", "我们是这里的老住户", "本人去年买的房", "我家在一楼", "我是一名租客")
+    (label,) = label_themes([theme(*(f"尊敬的领导：您好！{text}" for text in said), language="zh")])
+    assert not re.search("尊敬|领导", label.names["zh"] + "".join(label.keyphrases["zh"]))
+
+
 def test_names_never_show_placeholders_links_handles_or_masks() -> None:
     members = theme(
         "Zorbo app crashed <ORDER_ID>",
