@@ -21,7 +21,7 @@ _WEIGHED_PHRASES = 200
 _KEPT_PHRASES = 60
 _SMOOTHING = 0.05  # added to a word's share elsewhere
 _WEAK = 0.3  # a word like "get" or "time" counts this much of its worth
-_CONTRADICTION = 0.1  # a phrase that praises what its theme blames, or the other way round
+_CONTRADICTION = 0.1  # a phrase that praises what its theme blames, denies what most of it says, or the other way round
 _JOINED_FORM = 0.25  # a form put together by us against one read off in one piece
 _ATTRIBUTIVE = 1.5  # a form with its adjective first against one with it last
 _LEAST_SAID = 0.15  # of the texts must praise or blame before a theme counts as either
@@ -155,7 +155,8 @@ def _rank(voice: Voice, shares: Mapping[str, float], elsewhere: Mapping[str, flo
     order = sorted(
         tallies, key=lambda keys: (-round(words_worth(keys) * _form(tallies[keys], parent=len(voice.parts) > 1), 9), sorted(keys))
     )
-    candidates = [_weigh(voice, keys, tallies[keys], words_worth(keys)) for keys in order[:_WEIGHED_PHRASES]]
+    turned = {_denied(key) for key, share in shares.items() if share > shares.get(_denied(key), 0.0)}
+    candidates = [_weigh(voice, keys, tallies[keys], words_worth(keys), turned) for keys in order[:_WEIGHED_PHRASES]]
     candidates += _unsegmented(voice)
     best = sorted(candidates, key=lambda candidate: (-round(candidate.score, 9), candidate.name))
     return best[:_KEPT_PHRASES]
@@ -183,12 +184,18 @@ def _plainness(phrase: Phrase) -> tuple[bool, bool, int, str]:
     return (phrase.joined, phrase.weak, phrase.size, phrase.surface)
 
 
-def _weigh(voice: Voice, keys: frozenset[str], tally: _Tally, words_worth: float) -> Candidate:
+def _denied(key: str) -> str:
+    """Return the key of a word that is denied, and of a denied one the word's own."""
+    return key[1:] if key.startswith("¬") else f"¬{key}"
+
+
+def _weigh(voice: Voice, keys: frozenset[str], tally: _Tally, words_worth: float, turned: Collection[str]) -> Candidate:
+    """Weigh a phrase; ``turned`` are keys whose opposite more of the theme's texts say."""
     coverages = [part.coverage(keys) for part in voice.parts]
     coverage = math.fsum(coverages) / len(coverages)
     spread = math.fsum(min(1.0, covered / _SAID_BY_LEAF) for covered in coverages) / len(coverages)
     phrase = tally.phrase
-    against = phrase.polarity * voice.valence < 0 and abs(voice.valence) > 0.2
+    against = (phrase.polarity * voice.valence < 0 and abs(voice.valence) > 0.2) or not keys.isdisjoint(turned)
     score = words_worth * (0.15 + math.sqrt(coverage)) * _form(tally, parent=len(voice.parts) > 1) * spread**2
     if against:
         score *= _CONTRADICTION

@@ -689,6 +689,16 @@ def test_names_agree_with_the_polarity_of_most_members() -> None:
     assert re.search("terrible|awful|poor", label.names["en"])
 
 
+@pytest.mark.parametrize("denied", [2, 6])
+def test_names_deny_nothing_that_most_members_say(denied: int) -> None:
+    plain = ("very flattering", "so flattering", "the cut is flattering", "flattering fit", "still flattering", "figure flattering")
+    turned = ("not flattering at all", "it's not flattering", "the cut is not flattering", "not flattering on me", "was not flattering")
+    members = theme(*plain[: 8 - denied], *turned[:denied], "but not flattering")
+    [label] = label_themes([members, theme("rude driver", "the driver was rude", "rude driver again")])[:1]
+    assert "flattering" in label.names["en"]
+    assert ("not" in label.names["en"].split()) == (denied > 4)
+
+
 def test_names_show_traditional_characters_where_members_write_them() -> None:
     [label] = label_themes([theme("網速太慢", "網速很慢", "網速慢到不行", language="zh")])
     assert label.names["zh"].startswith("網速")
