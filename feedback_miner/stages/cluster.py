@@ -26,6 +26,8 @@ __all__ = ["Clusters", "assign_in_waves", "assign_to_centres", "fit_clusters", "
 
 _FEWEST_FOR_UMAP = 40
 """Below this UMAP's neighbour graph is all noise; centres then come from average linkage alone."""
+_USUAL_SIZE, _OTHER_SIZES, _CLEARER = 0.35, (0.2, 0.1, 0.5), 0.03
+"""The smallest leaf, times the root of the number of opinions, and what it is instead where leaves then stand apart by so much more."""
 _ONE_THEME = 0.75
 """Centres this close are one theme: about as close as the closest two leaves that a whole corpus was parted into."""
 _TIGHT = 0.9
@@ -50,10 +52,10 @@ class Clusters:
 def fit_clusters(vectors: Vectors, config: MiningConfig) -> Clusters:
     """Find leaves and parents. Deterministic for equal rows in equal order; no leaves at all is a valid answer."""
     count, dimensions = vectors.shape
-    smallest = _smallest(count, config)
-    if count < 2 * smallest:
+    sizes = _sizes(count, config)
+    if count < 2 * sizes[0]:
         return _no_clusters(count, dimensions)
-    core = _core(vectors, smallest, config)
+    core = _core(vectors, sizes, config)
     if core.max(initial=-1) < 0:
         return _no_clusters(count, dimensions)
     centres, labels = _refine(vectors, core)
@@ -74,12 +76,12 @@ def fit_more_clusters(
     before it there is nothing to go by, and no leaf is found.
     """
     count, dimensions = vectors.shape
-    smallest = _smallest(min(corpus, config.max_fit_opinions), config)
+    smallest = _sizes(min(corpus, config.max_fit_opinions), config)[0]
     if not len(centres) or count < smallest:
         return _no_clusters(count, dimensions)
     usual, tight = np.quantile(thresholds, [0.5, _TIGHT]).astype(np.float32)
     nearer = (vectors @ centres.T).max(axis=1)
-    labels = _core(vectors, smallest, config)
+    labels = _core(vectors, [smallest], config)
     if labels.max() < 0:
         labels = np.zeros(count, np.int32)  # density tells clusters from each other: one alone it cannot see
     labels = _join_close(vectors, labels)
@@ -143,34 +145,75 @@ def assign_to_centres(vectors: Vectors, centres: Vectors) -> tuple[NDArray[np.in
     return nearest, cosines
 
 
-def _smallest(count: int, config: MiningConfig) -> int:
-    return config.min_theme_opinions or max(3, round(0.35 * count**0.5))
+def _sizes(count: int, config: MiningConfig) -> list[int]:
+    """Return what the smallest leaf among ``count`` opinions may hold: the usual first, then what is tried beside it."""
+    if config.min_theme_opinions:
+        return [config.min_theme_opinions]
+    return list(dict.fromkeys(max(3, round(share * count**0.5)) for share in (_USUAL_SIZE, *_OTHER_SIZES)))
 
 
 def _no_clusters(count: int, dimensions: int) -> Clusters:
     return Clusters(np.full(count, -1, np.int32), np.zeros((0, dimensions), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
 
 
-def _core(vectors: Vectors, smallest: int, config: MiningConfig) -> NDArray[np.int32]:
-    return _core_by_linkage(vectors, smallest) if len(vectors) < _FEWEST_FOR_UMAP else _core_by_density(vectors, smallest, config)
+def _core(vectors: Vectors, sizes: Sequence[int], config: MiningConfig) -> NDArray[np.int32]:
+    """Return the cores of leaves, -1 for noise: of those of each smallest size the ones that stand apart most clearly.
+
+    How fine the themes of a corpus are is its own affair: some ask a hundred things in a few words each, some the same five at length.
+    """
+    if len(vectors) < _FEWEST_FOR_UMAP:
+        return _core_by_linkage(vectors, sizes[0])
+    projected = _project(vectors, config)
+    usual, *others = (_core_by_density(projected, size) for size in sizes)
+    if not others:
+        return usual
+    best = max(others, key=lambda core: _separation(vectors, core))
+    return best if _separation(vectors, best) >= _separation(vectors, usual) + _CLEARER else usual
 
 
-def _core_by_density(vectors: Vectors, smallest: int, config: MiningConfig) -> NDArray[np.int32]:
-    """HDBSCAN leaves in a UMAP space: labels (n,), -1 for noise."""
+def _separation(vectors: Vectors, labels: NDArray[np.int32]) -> float:
+    """Return the mean silhouette (Rousseeuw 1987), -1..1, of the vectors in a cluster, by their distances to centres.
+
+    Their own cluster's centre is that of its other members: a small cluster is no better for lying close to itself. 0 for a single cluster.
+    """
+    if labels.max(initial=-1) < 1:
+        return 0.0
+    clustered = np.flatnonzero(labels >= 0)
+    vectors, labels = vectors[clustered], labels[clustered]
+    sums = np.stack([vectors[labels == leaf].sum(axis=0) for leaf in range(int(labels.max()) + 1)])
+    own = 1.0 - np.einsum("nd,nd->n", vectors, unit_rows(sums[labels] - vectors))
+    cosines = vectors @ unit_rows(sums).T
+    cosines[np.arange(len(labels)), labels] = -1.0
+    nearest = 1.0 - cosines.max(axis=1)
+    return float(np.mean((nearest - own) / np.maximum(np.maximum(nearest, own), 1e-9)))
+
+
+def _project(vectors: Vectors, config: MiningConfig) -> NDArray[np.float64]:
+    """Return the vectors where density means something: a UMAP of a few dimensions."""
     with warnings.catch_warnings():
         # umap announces what it was installed without, and that a seed costs it its parallelism: the price of determinism, paid on purpose.
         warnings.simplefilter("ignore")
+        projected = (
+            _import_umap()
+            .UMAP(
+                n_neighbors=min(config.umap_neighbors, len(vectors) - 1),
+                n_components=config.umap_dimensions,
+                metric="cosine",
+                min_dist=0.0,
+                random_state=config.seed,
+                n_jobs=1,
+            )
+            .fit_transform(vectors)
+        )
+    return np.asarray(projected, np.float64)
+
+
+def _core_by_density(projected: NDArray[np.float64], smallest: int) -> NDArray[np.int32]:
+    """HDBSCAN leaves: labels (n,), -1 for noise."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         import hdbscan
 
-        umap = _import_umap()
-        projected = umap.UMAP(
-            n_neighbors=min(config.umap_neighbors, len(vectors) - 1),
-            n_components=config.umap_dimensions,
-            metric="cosine",
-            min_dist=0.0,
-            random_state=config.seed,
-            n_jobs=1,
-        ).fit_transform(vectors)
         labels = (
             hdbscan.HDBSCAN(
                 min_cluster_size=max(2, smallest),  # it knows no cluster of one
@@ -178,7 +221,7 @@ def _core_by_density(vectors: Vectors, smallest: int, config: MiningConfig) -> N
                 cluster_selection_method="leaf",
                 core_dist_n_jobs=1,
             )
-            .fit(np.asarray(projected, np.float64))
+            .fit(projected)
             .labels_
         )
     return np.asarray(labels, np.int32)

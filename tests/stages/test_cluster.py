@@ -65,6 +65,18 @@ def test_recovers_planted_blobs(planted: tuple[np.ndarray, np.ndarray, Clusters]
     assert {int(truth[clusters.labels == leaf][0]) for leaf in range(len(clusters.centres))} == set(range(6))
 
 
+@pytest.mark.parametrize(("size", "count", "usual"), [pytest.param(6, 80, 8, id="fine"), pytest.param(100, 8, 10, id="coarse")])
+def test_leaves_are_as_fine_as_what_was_planted(size: int, count: int, usual: int) -> None:
+    """Blobs smaller than the usual leaf are not mixed, nor are large ones broken into as many."""
+    centres = unit_rows(np.random.default_rng(3).normal(size=(count, DIMENSIONS)).astype(np.float32))
+    vectors, truth = blobs(centres, [size] * count, spread=0.03 if size < 20 else 0.06)
+    clusters = fit_clusters(vectors, MiningConfig())
+    assert all(len(set(truth[clusters.labels == leaf].tolist())) == 1 for leaf in range(len(clusters.centres)))
+    assert set(truth[clusters.labels >= 0].tolist()) == set(range(count))
+    as_usual = fit_clusters(vectors, MiningConfig(min_theme_opinions=usual))
+    assert abs(len(as_usual.centres) - count) > 2 * abs(len(clusters.centres) - count)
+
+
 def test_keeps_far_strangers_out(planted: tuple[np.ndarray, np.ndarray, Clusters]) -> None:
     _, _, clusters = planted
     strangers = directions(12)[6:]  # orthogonal to every blob
