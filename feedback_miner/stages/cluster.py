@@ -26,7 +26,7 @@ __all__ = ["Clusters", "assign_in_waves", "assign_to_centres", "fit_clusters", "
 
 _FEWEST_FOR_UMAP = 40
 """Below this UMAP's neighbour graph is all noise; centres then come from average linkage alone."""
-_USUAL_SIZE, _OTHER_SIZES, _CLEARER = 0.35, (0.2, 0.1, 0.5), 0.03
+_USUAL_SIZE, _OTHER_SIZES, _CLEARER = 0.35, (0.2, 0.1, 0.5), 0.02
 """The smallest leaf, times the root of the number of opinions, and what it is instead where leaves then stand apart by so much more."""
 _ONE_THEME = 0.75
 """Centres this close are one theme: about as close as the closest two leaves that a whole corpus was parted into."""
@@ -159,7 +159,7 @@ def _no_clusters(count: int, dimensions: int) -> Clusters:
 def _core(vectors: Vectors, sizes: Sequence[int], config: MiningConfig) -> NDArray[np.int32]:
     """Return the cores of leaves, -1 for noise: of those of each smallest size the ones that stand apart most clearly.
 
-    How fine the themes of a corpus are is its own affair: some ask a hundred things in a few words each, some the same five at length.
+    How fine its themes are is a corpus's own affair: one names a hundred things, a dozen times each, another ten things over and over.
     """
     if len(vectors) < _FEWEST_FOR_UMAP:
         return _core_by_linkage(vectors, sizes[0])
@@ -172,20 +172,20 @@ def _core(vectors: Vectors, sizes: Sequence[int], config: MiningConfig) -> NDArr
 
 
 def _separation(vectors: Vectors, labels: NDArray[np.int32]) -> float:
-    """Return the mean silhouette (Rousseeuw 1987), -1..1, of the vectors in a cluster, by their distances to centres.
+    """Return the mean silhouette (Rousseeuw 1987), -1..1, of the vectors, by their distances to centres; noise counts as 0.
 
     Their own cluster's centre is that of its other members: a small cluster is no better for lying close to itself. 0 for a single cluster.
     """
     if labels.max(initial=-1) < 1:
         return 0.0
-    clustered = np.flatnonzero(labels >= 0)
+    count, clustered = len(vectors), np.flatnonzero(labels >= 0)
     vectors, labels = vectors[clustered], labels[clustered]
     sums = np.stack([vectors[labels == leaf].sum(axis=0) for leaf in range(int(labels.max()) + 1)])
     own = 1.0 - np.einsum("nd,nd->n", vectors, unit_rows(sums[labels] - vectors))
     cosines = vectors @ unit_rows(sums).T
     cosines[np.arange(len(labels)), labels] = -1.0
     nearest = 1.0 - cosines.max(axis=1)
-    return float(np.mean((nearest - own) / np.maximum(np.maximum(nearest, own), 1e-9)))
+    return float(np.sum((nearest - own) / np.maximum(np.maximum(nearest, own), 1e-9))) / count
 
 
 def _project(vectors: Vectors, config: MiningConfig) -> NDArray[np.float64]:
