@@ -106,7 +106,7 @@ def test_finds_a_theme_of_their_own_for_the_large_planted_ones(planted: list[Mat
 def test_gives_most_opinions_a_theme(default_demo: Analysis) -> None:
     counts = default_demo.findings.counts
     assert counts.themed / (counts.themed + counts.residual) > 0.85
-    assert 12 <= sum(theme.parent is not None for theme in default_demo.themes) <= 60
+    assert 10 <= sum(theme.parent is not None for theme in default_demo.themes) <= 60  # 13 to 20 over seven seeds
 
 
 def test_reads_the_planted_sentiment(matched: list[Matched]) -> None:
