@@ -28,7 +28,7 @@ class MiningConfig:
     umap_neighbors: int = 15
     umap_dimensions: int = 5
     min_theme_opinions: int | None = None
-    """Smallest cluster of distinct opinions; ``None`` scales it with the square root of their number, by how clearly leaves stand apart."""
+    """Smallest cluster of distinct opinions; ``None``: a share of the root of their number, the one that parts themes most clearly."""
     assign_quantile: float = 0.02
     """An opinion less similar to its nearest theme than this quantile of the theme's own members stays residual."""
     parent_similarity: float = 0.5

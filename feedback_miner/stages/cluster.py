@@ -164,11 +164,10 @@ def _core(vectors: Vectors, sizes: Sequence[int], config: MiningConfig) -> NDArr
     if len(vectors) < _FEWEST_FOR_UMAP:
         return _core_by_linkage(vectors, sizes[0])
     projected = _project(vectors, config)
-    usual, *others = (_core_by_density(projected, size) for size in sizes)
-    if not others:
-        return usual
-    best = max(others, key=lambda core: _separation(vectors, core))
-    return best if _separation(vectors, best) >= _separation(vectors, usual) + _CLEARER else usual
+    cores = [_core_by_density(projected, size) for size in sizes]
+    apart = [_separation(vectors, core) for core in cores]
+    apart[0] += _CLEARER  # the usual size stays where another is hardly better
+    return cores[int(np.argmax(apart))]
 
 
 def _separation(vectors: Vectors, labels: NDArray[np.int32]) -> float:
@@ -210,21 +209,15 @@ def _project(vectors: Vectors, config: MiningConfig) -> NDArray[np.float64]:
 
 def _core_by_density(projected: NDArray[np.float64], smallest: int) -> NDArray[np.int32]:
     """HDBSCAN leaves: labels (n,), -1 for noise."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import hdbscan
+    import hdbscan
 
-        labels = (
-            hdbscan.HDBSCAN(
-                min_cluster_size=max(2, smallest),  # it knows no cluster of one
-                min_samples=min(5, smallest),
-                cluster_selection_method="leaf",
-                core_dist_n_jobs=1,
-            )
-            .fit(projected)
-            .labels_
-        )
-    return np.asarray(labels, np.int32)
+    clusterer = hdbscan.HDBSCAN(
+        min_cluster_size=max(2, smallest),  # it knows no cluster of one
+        min_samples=min(5, smallest),
+        cluster_selection_method="leaf",
+        core_dist_n_jobs=1,
+    )
+    return np.asarray(clusterer.fit(projected).labels_, np.int32)
 
 
 @cache

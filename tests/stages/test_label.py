@@ -694,7 +694,7 @@ def test_names_deny_nothing_that_most_members_say(denied: int) -> None:
     plain = ("very flattering", "so flattering", "the cut is flattering", "flattering fit", "still flattering", "figure flattering")
     turned = ("not flattering at all", "it's not flattering", "the cut is not flattering", "not flattering on me", "was not flattering")
     members = theme(*plain[: 8 - denied], *turned[:denied], "but not flattering")
-    [label] = label_themes([members, theme("rude driver", "the driver was rude", "rude driver again")])[:1]
+    label, _ = label_themes([members, theme("rude driver", "the driver was rude", "rude driver again")])
     assert "flattering" in label.names["en"]
     assert ("not" in label.names["en"].split()) == (denied > 4)
 
