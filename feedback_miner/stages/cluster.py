@@ -28,6 +28,8 @@ _FEWEST_FOR_UMAP = 40
 """Below this UMAP's neighbour graph is all noise; centres then come from average linkage alone."""
 _USUAL_SIZE, _OTHER_SIZES, _CLEARER = 0.35, (0.2, 0.1, 0.5), 0.02
 """The smallest leaf, times the root of the number of opinions, and what it is instead where leaves then stand apart by so much more."""
+_LARGEST = 0.125
+"""HDBSCAN's most persistent clusters are no leaves where one holds a larger share of the opinions: it is several complaints."""
 _ONE_THEME = 0.75
 """Centres this close are one theme: about as close as the closest two leaves that a whole corpus was parted into."""
 _TIGHT = 0.9
@@ -159,12 +161,16 @@ def _no_clusters(count: int, dimensions: int) -> Clusters:
 def _core(vectors: Vectors, sizes: Sequence[int], config: MiningConfig) -> NDArray[np.int32]:
     """Return the cores of leaves, -1 for noise: of those of each smallest size the ones that stand apart most clearly.
 
-    How fine its themes are is a corpus's own affair: one names a hundred things, a dozen times each, another ten things over and over.
+    How fine its themes are is a corpus's own affair: one names a hundred things, a dozen times each, another ten things over and over. Nor
+    need they be as fine throughout: beside the finest clusters of each size stand the most persistent ones, small and large together.
     """
     if len(vectors) < _FEWEST_FOR_UMAP:
         return _core_by_linkage(vectors, sizes[0])
     projected = _project(vectors, config)
-    cores = [_core_by_density(projected, size) for size in sizes]
+    cores = [_core_by_density(projected, size, "leaf") for size in sizes]
+    if len(sizes) > 1:
+        persistent = [_core_by_density(projected, size, "eom") for size in sizes]
+        cores += [core for core in persistent if np.bincount(core[core >= 0]).max(initial=0) <= _LARGEST * len(vectors)]
     apart = [_separation(vectors, core) for core in cores]
     apart[0] += _CLEARER  # the usual size stays where another is hardly better
     return cores[int(np.argmax(apart))]
@@ -207,14 +213,14 @@ def _project(vectors: Vectors, config: MiningConfig) -> NDArray[np.float64]:
     return np.asarray(projected, np.float64)
 
 
-def _core_by_density(projected: NDArray[np.float64], smallest: int) -> NDArray[np.int32]:
-    """HDBSCAN leaves: labels (n,), -1 for noise."""
+def _core_by_density(projected: NDArray[np.float64], smallest: int, selection: str) -> NDArray[np.int32]:
+    """HDBSCAN's clusters, the finest (``leaf``) or the most persistent (``eom``): labels (n,), -1 for noise."""
     import hdbscan
 
     clusterer = hdbscan.HDBSCAN(
         min_cluster_size=max(2, smallest),  # it knows no cluster of one
         min_samples=min(5, smallest),
-        cluster_selection_method="leaf",
+        cluster_selection_method=selection,
         core_dist_n_jobs=1,
     )
     return np.asarray(clusterer.fit(projected).labels_, np.int32)

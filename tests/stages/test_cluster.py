@@ -77,6 +77,28 @@ def test_leaves_are_as_fine_as_what_was_planted(size: int, count: int, usual: in
     assert abs(len(as_usual.centres) - count) > 2 * abs(len(clusters.centres) - count)
 
 
+@pytest.mark.parametrize("spread", [0.06, 0.09])
+def test_large_and_small_themes_of_one_corpus_are_each_one_leaf(spread: float) -> None:
+    sizes = [120] * 6 + [8] * 30
+    centres = unit_rows(np.random.default_rng(3).normal(size=(len(sizes), DIMENSIONS)).astype(np.float32))
+    vectors, truth = blobs(centres, sizes, spread=spread)
+    clusters = fit_clusters(vectors, MiningConfig())
+    pairs = {(int(blob), int(leaf)) for blob, leaf in zip(truth, clusters.labels, strict=True) if leaf >= 0}
+    assert len(clusters.centres) == len(pairs) == len(sizes), "no blob is broken, none mixed, none missed"
+
+
+def test_complaints_that_hardly_part_are_not_gathered_by_subject() -> None:
+    """Four subjects of five complaints: of all that density sees the four stand apart most clearly, and tell an analyst least."""
+    subjects = np.repeat(directions(4), 5, axis=0)
+    complaints = unit_rows(subjects + 0.3 * unit_rows(np.random.default_rng(5).normal(size=subjects.shape).astype(np.float32)))
+    vectors, truth = blobs(complaints, [30] * len(complaints), spread=0.09)
+    clusters = fit_clusters(vectors, MiningConfig())
+    assert abs(len(clusters.centres) - len(complaints)) <= 4
+    for leaf in range(len(clusters.centres)):
+        inside = np.bincount(truth[clusters.labels == leaf])
+        assert inside.max() > 0.5 * inside.sum()
+
+
 def test_keeps_far_strangers_out(planted: tuple[np.ndarray, np.ndarray, Clusters]) -> None:
     _, _, clusters = planted
     strangers = directions(12)[6:]  # orthogonal to every blob
