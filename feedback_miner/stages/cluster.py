@@ -168,7 +168,7 @@ def _core(vectors: Vectors, sizes: Sequence[int], config: MiningConfig) -> NDArr
         return _core_by_linkage(vectors, sizes[0])
     projected = _project(vectors, config)
     cores = [_core_by_density(projected, size, "leaf") for size in sizes]
-    if len(sizes) > 1:
+    if len(sizes) > 1:  # one alone was asked for, or is what a later wave keeps to: its leaves are as fine as that
         persistent = [_core_by_density(projected, size, "eom") for size in sizes]
         cores += [core for core in persistent if np.bincount(core[core >= 0]).max(initial=0) <= _LARGEST * len(vectors)]
     apart = [_separation(vectors, core) for core in cores]
