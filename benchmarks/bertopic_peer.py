@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import adjusted_mutual_info_score
+from theme_stage import rows_of_one_label
 from umap import UMAP
 
 from feedback_miner.config import MiningConfig
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def one_label(row: Mapping[str, str], column: str) -> str:
-    return "" if "|" in row[column] or row.get("n_themes", "1") not in ("", "1") else row[column]
+    return row[column] if rows_of_one_label([row], column) else ""
 
 
 def score_ours(rows: Rows, encoder: str, seed: int) -> dict[str, float]:
